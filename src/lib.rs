@@ -12,6 +12,7 @@
 
 pub mod corpus;
 pub mod error;
+pub mod files;
 pub mod model;
 pub mod profile;
 pub mod report;

@@ -2,15 +2,7 @@
 
 use crate::text::Role;
 
-/// The scores of one layer for one sentence or mention.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Scores {
-    /// Calibrated probability of each label, in codebook order.
-    pub probabilities: Vec<f32>,
-    /// Indices of the labels given: exactly one for single and target layers (none
-    /// where the model abstains), any number for multi layers.
-    pub labels: Vec<usize>,
-}
+pub use crate::model::calibration::Scores;
 
 /// One sentence with its labels: a row of `sentences.parquet`.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,8 @@
 //! which quotation they stand in, and the form in which the model is shown them.
 //! Knows nothing of labels.
 
+pub mod tokens;
+
 use serde::{Deserialize, Serialize};
 
 /// The part of an article that a sentence belongs to.

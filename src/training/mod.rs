@@ -1,1 +1,11 @@
-//! The training room.
+//! Training, calibrating and measuring a model. Works with the same bundle and the same
+//! encoder as scoring; knows nothing of reports.
+
+pub mod calibrate;
+pub mod data;
+pub mod evaluate;
+pub mod loss;
+pub mod metrics;
+pub mod optimizer;
+pub mod recipe;
+pub mod trainer;

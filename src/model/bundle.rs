@@ -1,0 +1,215 @@
+//! The bundle: a model as a folder on disk.
+//!
+//! `config.json`, `tokenizer.json` and `model.safetensors` are as on the Hub;
+//! `parallax.toml` ([`Meta`]) says what the outputs mean and how they were calibrated.
+//! Only safetensors are read, never a pickle.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::calibration::Calibration;
+use super::codebook::{Codebook, Layer};
+use crate::error::{Error, Result};
+
+/// The version of `parallax.toml` that this library writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// Files larger than this are not read as part of a bundle.
+const MAX_BUNDLE_FILE: u64 = 8 << 30;
+
+/// What `parallax.toml` says of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meta {
+    /// Version of this file's layout; see [`FORMAT`].
+    pub format: u32,
+    /// Short name of the model.
+    pub name: String,
+    /// Version of the model.
+    pub version: String,
+    /// The encoder that it was fine-tuned from.
+    pub base: String,
+    /// Licence of the weights.
+    pub licence: String,
+    /// Longest input in tokens, special tokens included; longer sentences are windowed.
+    pub max_length: usize,
+    /// SHA-256 of `model.safetensors`, in hexadecimal.
+    pub weights_sha256: String,
+    /// What it was trained on and how, for people and for repeating it.
+    #[serde(default)]
+    pub training: toml::Table,
+    /// Temperature and thresholds of each layer.
+    pub calibration: BTreeMap<String, Calibration>,
+    /// Figures reached, by data set and layer.
+    #[serde(default)]
+    pub evaluation: toml::Table,
+    /// The layers and labels.
+    pub codebook: Codebook,
+}
+
+impl Meta {
+    /// The calibration of `layer`, or none.
+    pub fn calibration(&self, layer: &Layer) -> Calibration {
+        self.calibration.get(&layer.name).cloned().unwrap_or_else(|| Calibration::none(layer))
+    }
+
+    fn validate(&self, place: &str) -> Result<()> {
+        if self.format != FORMAT {
+            return Err(Error::model(
+                place,
+                format!("parallax.toml has format {}, this program reads {FORMAT}", self.format),
+            )
+            .with_hint("use the parallax version that wrote it, or train it again"));
+        }
+        self.codebook.validate()?;
+        if self.max_length < 8 {
+            return Err(Error::model(place, "parallax.toml: max_length is below 8"));
+        }
+        for layer in &self.codebook.layers {
+            let c = self.calibration(layer);
+            let expected = Calibration::none(layer).thresholds.len();
+            if !(c.temperature.is_finite() && c.temperature > 0.0) || c.thresholds.len() != expected
+            {
+                return Err(Error::model(
+                    place,
+                    format!("parallax.toml: the calibration of layer {:?} is unusable", layer.name),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A bundle's files in memory, checked but not yet on a device.
+pub struct Bundle {
+    /// What the outputs mean.
+    pub meta: Meta,
+    /// Where it came from, for messages.
+    pub place: String,
+    /// Contents of `config.json`.
+    pub config: Cow<'static, [u8]>,
+    /// Contents of `tokenizer.json`.
+    pub tokenizer: Cow<'static, [u8]>,
+    /// Contents of `model.safetensors`.
+    pub weights: Cow<'static, [u8]>,
+}
+
+impl Bundle {
+    /// Reads the bundle in the folder `dir` and checks its weights against the checksum.
+    ///
+    /// # Errors
+    /// If a file is missing, the metadata is not understood or the weights are not those
+    /// that the metadata names.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let place = dir.display().to_string();
+        if !dir.is_dir() {
+            return Err(Error::model(&place, "there is no such model folder")
+                .with_hint("leave --model out for the built-in model, or give a bundle's folder"));
+        }
+        if !dir.join("parallax.toml").is_file() {
+            return Err(Error::model(&place, "the folder has no parallax.toml")
+                .with_hint("a bundle is made by `parallax train`"));
+        }
+        let meta = read_bounded(&dir.join("parallax.toml"))?;
+        Self::from_parts(
+            place,
+            &meta,
+            read_bounded(&dir.join("config.json"))?.into(),
+            read_bounded(&dir.join("tokenizer.json"))?.into(),
+            read_bounded(&dir.join("model.safetensors"))?.into(),
+        )
+    }
+
+    /// The default model that is compiled into the program.
+    ///
+    /// # Errors
+    /// If the program was built without it.
+    pub fn embedded() -> Result<Self> {
+        #[cfg(feature = "embedded-model")]
+        {
+            macro_rules! file {
+                ($name:literal) => {
+                    include_bytes!(concat!(
+                        env!("CARGO_MANIFEST_DIR"),
+                        "/models/default/",
+                        $name
+                    )) as &'static [u8]
+                };
+            }
+            Self::from_parts(
+                "built into the program".into(),
+                file!("parallax.toml"),
+                file!("config.json").into(),
+                file!("tokenizer.json").into(),
+                file!("model.safetensors").into(),
+            )
+        }
+        #[cfg(not(feature = "embedded-model"))]
+        Err(Error::setting("this build has no built-in model").with_hint("give --model FOLDER"))
+    }
+
+    fn from_parts(
+        place: String,
+        meta: &[u8],
+        config: Cow<'static, [u8]>,
+        tokenizer: Cow<'static, [u8]>,
+        weights: Cow<'static, [u8]>,
+    ) -> Result<Self> {
+        let text = std::str::from_utf8(meta)
+            .map_err(|e| Error::model(&place, format!("parallax.toml is not UTF-8: {e}")))?;
+        let meta: Meta = toml::from_str(text)
+            .map_err(|e| Error::model(&place, format!("parallax.toml: {e}")))?;
+        meta.validate(&place)?;
+        let found = sha256_hex(&weights);
+        if found != meta.weights_sha256 {
+            return Err(Error::model(
+                &place,
+                format!(
+                    "model.safetensors is corrupt: its SHA-256 is {found}, parallax.toml says {}",
+                    meta.weights_sha256
+                ),
+            )
+            .with_hint("copy the bundle again"));
+        }
+        Ok(Bundle { meta, place, config, tokenizer, weights })
+    }
+
+    /// Writes the bundle into the folder `dir`, made if need be; each file appears whole
+    /// or not at all.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+        let meta = toml::to_string(&self.meta)
+            .map_err(|e| Error::model(dir.display(), format!("cannot write parallax.toml: {e}")))?;
+        crate::files::write_whole(&dir.join("config.json"), &self.config)?;
+        crate::files::write_whole(&dir.join("tokenizer.json"), &self.tokenizer)?;
+        crate::files::write_whole(&dir.join("model.safetensors"), &self.weights)?;
+        crate::files::write_whole(&dir.join("parallax.toml"), meta.as_bytes())
+    }
+
+    /// A short hash that names the model's behaviour: weights and metadata together.
+    pub fn hash(&self) -> String {
+        let meta = toml::to_string(&self.meta).unwrap_or_default();
+        sha256_hex(format!("{}{meta}", self.meta.weights_sha256).as_bytes())[..16].to_owned()
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256_hex(data: &[u8]) -> String {
+    Sha256::digest(data).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Reads a whole file of a bundle, if it is not absurdly large.
+pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+    if size > MAX_BUNDLE_FILE {
+        return Err(Error::model(path.display(), format!("the file has {size} bytes, too many")));
+    }
+    std::fs::read(path).map_err(|e| Error::io(path, e))
+}

@@ -1,0 +1,331 @@
+//! The BERT encoder (Devlin et al. 2019) on packed rows.
+//!
+//! The sentences of a batch lie end to end without padding; see [`ops`]. The same code
+//! scores and trains: parameters are plain tensors, and training swaps them for variables
+//! ([`Encoder::parameters_mut`]).
+
+pub mod ops;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use candle_core::{DType, Device, IndexOp, Tensor};
+use candle_nn::VarBuilder;
+pub use candle_transformers::models::bert::Config;
+
+use crate::error::{Error, Result};
+use ops::dropout::Dropout;
+
+/// Sentences laid end to end, ready for the encoder.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    /// Token ids of all sentences, special tokens included.
+    pub ids: Vec<u32>,
+    /// First row of each sentence and, last, the number of rows.
+    pub offsets: Vec<usize>,
+}
+
+impl Packed {
+    /// Lays `sentences` (token ids with special tokens) end to end.
+    pub fn new<'a>(sentences: impl IntoIterator<Item = &'a [u32]>) -> Self {
+        let mut packed = Packed { ids: Vec::new(), offsets: vec![0] };
+        for sentence in sentences {
+            packed.ids.extend_from_slice(sentence);
+            packed.offsets.push(packed.ids.len());
+        }
+        packed
+    }
+
+    /// Number of sentences.
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Whether there are no sentences.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows of each sentence.
+    pub fn rows(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.offsets.windows(2).map(|w| w[0]..w[1])
+    }
+}
+
+/// Weight (out, in) and bias (out) of a linear layer.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    /// Reads `weight` and `bias` of the given shape.
+    ///
+    /// # Errors
+    /// If one is missing or has another shape.
+    pub fn load(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Self> {
+        Ok(Linear { weight: vb.get((outputs, inputs), "weight")?, bias: vb.get(outputs, "bias")? })
+    }
+
+    /// Small random weights (normal, 0.02, as BERT's) and no bias.
+    ///
+    /// # Errors
+    /// If the device refuses the tensor.
+    pub fn random(
+        inputs: usize,
+        outputs: usize,
+        rng: &mut impl rand::Rng,
+        device: &Device,
+    ) -> candle_core::Result<Self> {
+        use rand::RngExt;
+        // The sum of twelve uniform draws is near enough to a normal one for an initialisation.
+        let weights: Vec<f32> = (0..inputs * outputs)
+            .map(|_| ((0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0) * 0.02)
+            .collect();
+        Ok(Linear {
+            weight: Tensor::from_vec(weights, (outputs, inputs), device)?,
+            bias: Tensor::zeros(outputs, DType::F32, device)?,
+        })
+    }
+
+    /// `x · Wᵀ + b` for `x` (rows, in).
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        ops::linear::linear(x, &self.weight, &self.bias)
+    }
+
+    /// The parameters with their names under `prefix`.
+    pub fn parameters_mut<'a>(&'a mut self, prefix: &str, into: &mut Parameters<'a>) {
+        into.push((format!("{prefix}.weight"), &mut self.weight));
+        into.push((format!("{prefix}.bias"), &mut self.bias));
+    }
+}
+
+/// Names and places of a model's parameters.
+pub type Parameters<'a> = Vec<(String, &'a mut Tensor)>;
+
+#[derive(Debug, Clone)]
+struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl Norm {
+    fn load(width: usize, eps: f64, vb: VarBuilder) -> candle_core::Result<Self> {
+        // Checkpoints converted from TensorFlow still call them gamma and beta.
+        let names = if vb.contains_tensor("gamma") { ["gamma", "beta"] } else { ["weight", "bias"] };
+        Ok(Norm { weight: vb.get(width, names[0])?, bias: vb.get(width, names[1])?, eps })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        ops::norm::layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+
+    fn parameters_mut<'a>(&'a mut self, prefix: &str, into: &mut Parameters<'a>) {
+        into.push((format!("{prefix}.weight"), &mut self.weight));
+        into.push((format!("{prefix}.bias"), &mut self.bias));
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    /// Queries, keys and values in one product: (3 · width, width).
+    qkv: Linear,
+    attention_out: Linear,
+    attention_norm: Norm,
+    up: Linear,
+    down: Linear,
+    output_norm: Norm,
+}
+
+impl Block {
+    fn load(config: &Config, vb: VarBuilder) -> candle_core::Result<Self> {
+        let (width, inner, eps) =
+            (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        let attention = vb.pp("attention");
+        let part = |name| Linear::load(width, width, attention.pp("self").pp(name));
+        let (q, k, v) = (part("query")?, part("key")?, part("value")?);
+        Ok(Block {
+            qkv: Linear {
+                weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+                bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+            },
+            attention_out: Linear::load(width, width, attention.pp("output.dense"))?,
+            attention_norm: Norm::load(width, eps, attention.pp("output.LayerNorm"))?,
+            up: Linear::load(width, inner, vb.pp("intermediate.dense"))?,
+            down: Linear::load(inner, width, vb.pp("output.dense"))?,
+            output_norm: Norm::load(width, eps, vb.pp("output.LayerNorm"))?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        offsets: &[usize],
+        heads: usize,
+        dropout: &mut Option<Dropout>,
+    ) -> candle_core::Result<Tensor> {
+        let mut drop = |x: Tensor| match dropout {
+            Some(dropout) => dropout.apply(&x),
+            None => Ok(x),
+        };
+        let context = ops::attention::attention(&self.qkv.forward(x)?, offsets, heads)?;
+        let attended = drop(self.attention_out.forward(&context)?)?;
+        let x = self.attention_norm.forward(&(attended + x)?)?;
+        let inner = ops::gelu::gelu(&self.up.forward(&x)?)?;
+        let outer = drop(self.down.forward(&inner)?)?;
+        self.output_norm.forward(&(outer + x)?)
+    }
+}
+
+/// A BERT encoder: word pieces in, one vector for each out.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    words: Tensor,
+    positions: Tensor,
+    token_types: Tensor,
+    norm: Norm,
+    blocks: Vec<Block>,
+    heads: usize,
+}
+
+impl Encoder {
+    /// Reads the weights under the Hub's names, with or without the prefix `bert.`.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has a shape that `config` does not say.
+    pub fn load(vb: VarBuilder, config: &Config) -> candle_core::Result<Self> {
+        let prefixed = vb.contains_tensor("bert.embeddings.word_embeddings.weight");
+        let vb = if prefixed { vb.pp("bert") } else { vb };
+        let (embeddings, width) = (vb.pp("embeddings"), config.hidden_size);
+        let table = |name, rows| embeddings.get((rows, width), name);
+        Ok(Encoder {
+            words: table("word_embeddings.weight", config.vocab_size)?,
+            positions: table("position_embeddings.weight", config.max_position_embeddings)?,
+            token_types: table("token_type_embeddings.weight", config.type_vocab_size)?,
+            norm: Norm::load(width, config.layer_norm_eps, embeddings.pp("LayerNorm"))?,
+            blocks: (0..config.num_hidden_layers)
+                .map(|i| Block::load(config, vb.pp(format!("encoder.layer.{i}"))))
+                .collect::<candle_core::Result<_>>()?,
+            heads: config.num_attention_heads,
+        })
+    }
+
+    /// The last layer's vector of each token: (rows, width).
+    ///
+    /// `dropout` is for training; it is applied after the embeddings and after each
+    /// block's two sub-layers.
+    ///
+    /// # Errors
+    /// If a sentence is longer than the position table or an id is outside the vocabulary.
+    pub fn forward(
+        &self,
+        batch: &Packed,
+        dropout: &mut Option<Dropout>,
+    ) -> candle_core::Result<Tensor> {
+        let device = self.words.device();
+        let rows = batch.ids.len();
+        let positions: Vec<u32> = batch.rows().flat_map(|r| 0..r.len() as u32).collect();
+        let ids = Tensor::from_slice(&batch.ids, rows, device)?;
+        let positions = Tensor::from_vec(positions, rows, device)?;
+        let embedded = (self.words.index_select(&ids, 0)?
+            + self.positions.index_select(&positions, 0)?)?
+        .broadcast_add(&self.token_types.i(0)?)?;
+        let mut x = self.norm.forward(&embedded)?;
+        if let Some(dropout) = dropout {
+            x = dropout.apply(&x)?;
+        }
+        for block in &self.blocks {
+            x = block.forward(&x, &batch.offsets, self.heads, dropout)?;
+        }
+        Ok(x)
+    }
+
+    /// Number of transformer blocks.
+    pub fn depth(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// All parameters. Queries, keys and values of a block are one parameter,
+    /// `encoder.layer.N.attention.self.qkv`.
+    pub fn parameters_mut(&mut self) -> Parameters<'_> {
+        let mut all: Parameters = vec![
+            ("embeddings.word_embeddings.weight".into(), &mut self.words),
+            ("embeddings.position_embeddings.weight".into(), &mut self.positions),
+            ("embeddings.token_type_embeddings.weight".into(), &mut self.token_types),
+        ];
+        self.norm.parameters_mut("embeddings.LayerNorm", &mut all);
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            let name = |part: &str| format!("encoder.layer.{i}.{part}");
+            block.qkv.parameters_mut(&name("attention.self.qkv"), &mut all);
+            block.attention_out.parameters_mut(&name("attention.output.dense"), &mut all);
+            block.attention_norm.parameters_mut(&name("attention.output.LayerNorm"), &mut all);
+            block.up.parameters_mut(&name("intermediate.dense"), &mut all);
+            block.down.parameters_mut(&name("output.dense"), &mut all);
+            block.output_norm.parameters_mut(&name("output.LayerNorm"), &mut all);
+        }
+        all
+    }
+
+    /// The weights under the Hub's names, queries, keys and values apart again.
+    ///
+    /// # Errors
+    /// If a tensor cannot be cut.
+    pub fn to_tensors(&mut self) -> Result<HashMap<String, Tensor>> {
+        let mut tensors = HashMap::new();
+        for (name, tensor) in self.parameters_mut() {
+            let tensor = tensor.detach();
+            match name.split_once(".qkv.") {
+                Some((prefix, suffix)) => {
+                    let width = tensor.dim(0)? / 3;
+                    for (i, part) in ["query", "key", "value"].iter().enumerate() {
+                        let part_of = tensor.narrow(0, i * width, width)?.contiguous()?;
+                        tensors.insert(format!("{prefix}.{part}.{suffix}"), part_of);
+                    }
+                }
+                None => {
+                    tensors.insert(name, tensor);
+                }
+            }
+        }
+        Ok(tensors)
+    }
+}
+
+/// Reads an encoder's `config.json`.
+///
+/// # Errors
+/// If it is no BERT configuration, or its sizes make no sense together.
+pub fn parse_config(json: &[u8], place: &str) -> Result<Config> {
+    let config: Config = serde_json::from_slice(json)
+        .map_err(|e| Error::model(place, format!("config.json is no BERT configuration: {e}")))?;
+    if let Some(family) = &config.model_type
+        && family != "bert"
+    {
+        return Err(Error::model(place, format!("config.json describes a {family:?} model"))
+            .with_hint("this version reads BERT encoders"));
+    }
+    let sizes = [
+        config.hidden_size,
+        config.num_attention_heads,
+        config.num_hidden_layers,
+        config.intermediate_size,
+        config.max_position_embeddings,
+        config.vocab_size,
+        config.type_vocab_size,
+    ];
+    if sizes.contains(&0) || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
+        return Err(Error::model(place, "config.json has sizes that make no sense together"));
+    }
+    if config.hidden_act != candle_transformers::models::bert::HiddenAct::Gelu {
+        return Err(Error::model(place, "config.json asks for another activation than gelu"));
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests;
