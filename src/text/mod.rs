@@ -2,7 +2,11 @@
 //! which quotation they stand in, and the form in which the model is shown them.
 //! Knows nothing of labels.
 
+mod normal;
+
 use serde::{Deserialize, Serialize};
+
+pub use normal::model_text;
 
 /// The part of an article that a sentence belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
