@@ -2,9 +2,12 @@
 //! which quotation they stand in, and the form in which the model is shown them.
 //! Knows nothing of labels.
 
+pub(crate) mod normal;
 pub mod tokens;
 
 use serde::{Deserialize, Serialize};
+
+pub use normal::model_text;
 
 /// The part of an article that a sentence belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -72,19 +72,21 @@ pub struct LabelledData {
 /// multi layer (and `LAYER_optional` for labels that are neither right nor wrong). For target
 /// layers either `target: {mention, start, end, LAYER}` or, as in NewsMTSC, `target`, `start`,
 /// `end` and `LAYER` side by side; offsets count characters of `text`. Missing fields mean
-/// that the sentence says nothing on that layer. Rows with the same text are merged.
+/// that the sentence says nothing on that layer. Rows of a document with the same text are
+/// merged. The document is named by the field `document`, else by `id` if `document_pattern`, a
+/// regular expression, matches it; the pattern's first group cuts the name out of either.
 ///
 /// # Errors
 /// If the file cannot be read or not one row can be used.
 pub fn read_labelled(
     path: &Path,
     codebook: &Codebook,
-    document_from_id: Option<&str>,
+    document_pattern: Option<&str>,
 ) -> Result<LabelledData> {
-    let pattern = document_from_id
+    let pattern = document_pattern
         .map(Regex::new)
         .transpose()
-        .map_err(|e| Error::setting(format!("document_from_id is no regular expression: {e}")))?;
+        .map_err(|e| Error::setting(format!("document_pattern is no regular expression: {e}")))?;
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let mut data = LabelledData::default();
     let mut by_text: HashMap<(String, String), usize> = HashMap::new();
@@ -156,8 +158,8 @@ fn example(row: &Row, codebook: &Codebook, pattern: Option<&Regex>) -> Parsed<Ex
     }
     let normal = Normal::read(text, false);
     let string = |name: &str| row.get(name).and_then(Value::as_str);
-    let from_id = || {
-        let captures = pattern?.captures(string("id")?)?;
+    let named = |name: &str| {
+        let captures = pattern?.captures(name)?;
         captures.get(1).or_else(|| captures.get(0)).map(|m| m.as_str().to_owned())
     };
     let answers = codebook
@@ -174,8 +176,8 @@ fn example(row: &Row, codebook: &Codebook, pattern: Option<&Regex>) -> Parsed<Ex
         .collect::<Parsed<_>>()?;
     Ok(Example {
         document: string("document")
-            .map(str::to_owned)
-            .or_else(from_id)
+            .map(|d| named(d).unwrap_or_else(|| d.to_owned()))
+            .or_else(|| named(string("id")?))
             .unwrap_or_else(|| sha256_hex(text.as_bytes())[..16].to_owned()),
         outlet: string("outlet").map(str::to_owned),
         text: text.to_owned(),
@@ -259,6 +261,17 @@ pub fn split(examples: Vec<Example>, share: f64, seed: u64) -> (Vec<Example>, Ve
         let draw = u32::from_str_radix(&hash[..8], 16).unwrap_or(0);
         f64::from(draw) / f64::from(u32::MAX) >= share
     })
+}
+
+/// Takes out of `examples` what must stay unseen: every sentence of a document that occurs in
+/// `held_out`, and every sentence with the text of one there.
+pub fn without(examples: Vec<Example>, held_out: &[Example]) -> Vec<Example> {
+    let documents: HashSet<&str> = held_out.iter().map(|e| e.document.as_str()).collect();
+    let texts: HashSet<&str> = held_out.iter().map(|e| e.model_text.as_str()).collect();
+    let seen = |e: &Example| {
+        documents.contains(e.document.as_str()) || texts.contains(e.model_text.as_str())
+    };
+    examples.into_iter().filter(|e| !seen(e)).collect()
 }
 
 /// Documents that stand in both parts: a leak if one trains and the other tests.

@@ -8,7 +8,7 @@ use candle_nn::ops::log_softmax;
 
 use super::data::{Answer, Choice, Example};
 use super::recipe::LayerSettings;
-use crate::model::{Layer, LayerKind};
+use crate::model::Layer;
 
 /// The loss of one layer.
 #[derive(Debug, Clone)]
@@ -61,31 +61,35 @@ impl LayerLoss {
         Normaliser(answers.map(|a| self.share(a)).sum())
     }
 
-    /// The loss of `logits`, with one row for each of `answers` (or, for a target layer, for
-    /// each mention of each answer, in order). `None` if no answer says anything.
+    /// The loss of a single or target layer: one row of `logits` for each of `choices`.
+    /// `None` if there is no choice among them.
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub fn loss(
+    pub fn of_choices(
         &self,
-        kind: LayerKind,
+        logits: &Tensor,
+        choices: &[Option<Choice>],
+        normaliser: Normaliser,
+    ) -> Result<Option<Tensor>> {
+        self.scaled(self.choice(logits, choices)?, normaliser)
+    }
+
+    /// The loss of a multi layer: one row of `logits` for each of `answers`. `None` if none
+    /// of them says anything.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn of_labels(
+        &self,
         logits: &Tensor,
         answers: &[&Answer],
         normaliser: Normaliser,
     ) -> Result<Option<Tensor>> {
-        let loss = match kind {
-            LayerKind::Multi => self.multi(logits, answers)?,
-            LayerKind::Target => {
-                let choices: Vec<Option<Choice>> =
-                    answers.iter().flat_map(|a| choices(a)).map(Some).collect();
-                self.choice(logits, &choices)?
-            }
-            LayerKind::Single => {
-                let choices: Vec<Option<Choice>> =
-                    answers.iter().map(|a| choices(a).next()).collect();
-                self.choice(logits, &choices)?
-            }
-        };
+        self.scaled(self.multi(logits, answers)?, normaliser)
+    }
+
+    fn scaled(&self, loss: Option<Tensor>, normaliser: Normaliser) -> Result<Option<Tensor>> {
         let scale = f64::from(self.weight / normaliser.0.max(f32::MIN_POSITIVE));
         loss.map(|l| l * scale).transpose()
     }
@@ -174,7 +178,8 @@ mod tests {
         let answers = [&one, &Answer::None];
         let loss = plain(4);
         let normaliser = loss.normaliser(answers.into_iter());
-        let value = loss.loss(LayerKind::Single, &logits, &answers, normaliser).unwrap().unwrap();
+        let choices = [Some(Choice { label: 2, alternative: None }), None];
+        let value = loss.of_choices(&logits, &choices, normaliser).unwrap().unwrap();
         assert!((value.to_scalar::<f32>().unwrap() - 4f32.ln()).abs() < 1e-6);
     }
 
@@ -183,8 +188,7 @@ mod tests {
         let logits = Tensor::new(&[[100f32, 0.0]], &Device::Cpu).unwrap();
         let answer = Answer::Multi(vec![None, Some(true)]);
         let loss = plain(2);
-        let value =
-            loss.loss(LayerKind::Multi, &logits, &[&answer], Normaliser(1.0)).unwrap().unwrap();
+        let value = loss.of_labels(&logits, &[&answer], Normaliser(1.0)).unwrap().unwrap();
         assert!((value.to_scalar::<f32>().unwrap() - 2f32.ln()).abs() < 1e-6);
     }
 }

@@ -40,6 +40,9 @@ pub struct Recipe {
     pub layers: BTreeMap<String, LayerSettings>,
     /// Labelled data.
     pub data: Vec<Source>,
+    /// Test data: none of its documents and none of its sentences is trained on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_out: Vec<Source>,
 }
 
 /// How the weights are fitted: AdamW (Loshchilov and Hutter 2019) with linear warm-up and decay.
@@ -130,10 +133,10 @@ impl Default for LayerSettings {
 pub struct Source {
     /// The file, relative to `--data`.
     pub path: PathBuf,
-    /// Where rows have no `document`: a regular expression whose first group, or whole
-    /// match, in `id` names it.
-    #[serde(default)]
-    pub document_from_id: Option<String>,
+    /// A regular expression whose first group, or whole match, cuts the document's name out of
+    /// the field `document` or, where rows have none, `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_pattern: Option<String>,
 }
 
 mod defaults {

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::calibrate::calibrate;
-use super::data::{Answer, Example};
+use super::data::{Answer, Choice, Example};
 use super::evaluate::{Evaluation, evaluation, predict};
 use super::loss::{LayerLoss, Normaliser};
 use super::optimizer::{AdamW, Parameter, schedule};
@@ -65,6 +65,21 @@ pub struct Trained {
 struct Prepared {
     unit: Unit,
     answers: Vec<Answer>,
+    /// For each of the unit's mentions the target layer that has an answer to it, and the answer.
+    choices: Vec<(usize, Choice)>,
+}
+
+impl Prepared {
+    /// What layer `i` is to say of each row of its logits that this example makes.
+    fn wanted(&self, i: usize, kind: LayerKind) -> Vec<Option<Choice>> {
+        match (&self.answers[i], kind) {
+            (_, LayerKind::Target) => {
+                self.choices.iter().map(|(layer, c)| (*layer == i).then_some(*c)).collect()
+            }
+            (Answer::Single(choice), _) => vec![Some(*choice)],
+            _ => vec![None],
+        }
+    }
 }
 
 /// Fine-tunes the encoder in `base` on `train` as `recipe` says, keeps the epoch that does best
@@ -270,19 +285,21 @@ fn prepare(model: &Model, example: &Example) -> Result<Prepared> {
         ids: model.tokenizer.frame(&tokens.ids[..tokens.ids.len().min(capacity)]),
         mentions: Vec::new(),
     };
-    for answer in &mut answers {
+    let mut choices = Vec::new();
+    for (layer, answer) in answers.iter_mut().enumerate() {
         if let Answer::Target(mentions) = answer {
-            mentions.retain(|(bytes, _)| {
+            mentions.retain(|(bytes, choice)| {
                 let covered = tokens.covering(bytes);
                 let fits = !covered.is_empty() && covered.end <= capacity;
                 if fits {
                     unit.mentions.push(covered.start + shift..covered.end + shift);
+                    choices.push((layer, *choice));
                 }
                 fits
             });
         }
     }
-    Ok(Prepared { unit, answers })
+    Ok(Prepared { unit, answers, choices })
 }
 
 /// The batch's loss, and its gradient in as many parts as there are workers.
@@ -317,8 +334,14 @@ fn gradients(
         let mut total: Option<Tensor> = None;
         for (i, (layer, loss)) in model.codebook().layers.iter().zip(losses).enumerate() {
             let Some(logits) = &forward.logits[i] else { continue };
-            let answers: Vec<&Answer> = shard.iter().map(|p| &p.answers[i]).collect();
-            if let Some(term) = loss.loss(layer.kind, logits, &answers, normalisers[i])? {
+            let term = if layer.kind == LayerKind::Multi {
+                let answers: Vec<&Answer> = shard.iter().map(|p| &p.answers[i]).collect();
+                loss.of_labels(logits, &answers, normalisers[i])?
+            } else {
+                let wanted: Vec<_> = shard.iter().flat_map(|p| p.wanted(i, layer.kind)).collect();
+                loss.of_choices(logits, &wanted, normalisers[i])?
+            };
+            if let Some(term) = term {
                 total = Some(match total {
                     Some(sum) => (sum + term)?,
                     None => term,

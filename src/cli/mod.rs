@@ -1,0 +1,83 @@
+//! The command line: arguments in, calls of the library, words for people out. Holds
+//! nothing that a program using the library would miss.
+
+mod evaluate;
+mod progress;
+mod train;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::Error;
+
+/// Everything went well.
+const OK: u8 = 0;
+/// Nothing was produced.
+const FAILED: u8 = 1;
+/// Results are complete but for input rows that were passed over.
+const SKIPPED: u8 = 3;
+
+/// How the news puts it: framing and stance of articles, outlet by outlet.
+#[derive(Debug, Parser)]
+#[command(name = "parallax", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    /// Say more on standard error (repeat for still more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, \
+    3 done, but some input was passed over (see run.json)";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Args),
+    Evaluate(evaluate::Args),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  parallax completions bash > ~/.local/share/bash-completion/completions/parallax")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the arguments, runs the command and turns its outcome into an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = ["warn", "info", "debug", "trace"][usize::from(cli.verbose).min(3)];
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PARALLAX_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("parallax={level}")));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "parallax", &mut std::io::stdout());
+            Ok(OK)
+        }
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            report(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Prints an error, what led to it, and what to do.
+fn report(error: &anyhow::Error) {
+    let mut out = std::io::stderr().lock();
+    // Nothing can be done if standard error is closed.
+    let _ = writeln!(out, "error: {error}");
+    for cause in error.chain().skip(1) {
+        let _ = writeln!(out, "  because: {cause}");
+    }
+    if let Some(hint) = error.chain().find_map(|e| e.downcast_ref::<Error>()?.hint()) {
+        let _ = writeln!(out, "hint: {hint}");
+    }
+}

@@ -1,0 +1,116 @@
+//! `parallax train`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::{OK, SKIPPED, progress};
+use crate::corpus::Skip;
+use crate::model::Codebook;
+use crate::model::hub::EncoderFiles;
+use crate::training::data::{self, Example};
+use crate::training::recipe::{Recipe, Source};
+use crate::training::trainer::{self, Event};
+
+/// Make a model from labelled sentences
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  parallax train models/recipes/default.toml --data ../data --base ./all-MiniLM-L6-v2 --out my-model
+  parallax train my-recipe.toml --seed 7 --out my-model-7
+
+A recipe is a TOML file that names the base encoder, the codebook, the labelled data and the
+settings; models/recipes/default.toml is the one that made the built-in model.")]
+pub struct Args {
+    /// The recipe
+    recipe: PathBuf,
+    /// Folder to write the model to
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Folder that the recipe's data paths start from
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    data: PathBuf,
+    /// Base encoder: a folder or a Hub id, instead of the recipe's
+    #[arg(long, value_name = "FOLDER|ORG/NAME")]
+    base: Option<String>,
+    /// Seed, instead of the recipe's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Epochs, instead of the recipe's
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Overwrite the model in --out
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<u8> {
+    if args.out.join("parallax.toml").exists() && !args.force {
+        anyhow::bail!(
+            "{} holds a model already; give --force to overwrite it, or another --out",
+            args.out.display()
+        );
+    }
+    let (mut recipe, codebook) = Recipe::open(&args.recipe)?;
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    recipe.optimizer.epochs = args.epochs.unwrap_or(recipe.optimizer.epochs);
+    let base = EncoderFiles::open(args.base.as_deref().unwrap_or(&recipe.base))?;
+    let mut skipped = Vec::new();
+    let mut read = |sources: &[Source]| -> anyhow::Result<Vec<Example>> {
+        let mut examples = Vec::new();
+        for source in sources {
+            examples.extend(read_source(source, args, &codebook, &mut skipped)?);
+        }
+        Ok(examples)
+    };
+    let examples = read(&recipe.data)?;
+    let held_out = read(&recipe.held_out)?;
+    let n = examples.len();
+    let examples = data::without(examples, &held_out);
+    let (train, dev) = data::split(examples, recipe.dev.share, recipe.seed);
+    eprintln!(
+        "{} sentences to train on, {} to choose and calibrate on, {} left out as test data",
+        train.len(),
+        dev.len(),
+        n - train.len() - dev.len()
+    );
+    let started = std::time::Instant::now();
+    let bar = progress::bar(1, "{bar:30} step {pos} of {len}, {msg}, {eta} left");
+    let mut observe = |event: Event| match event {
+        Event::Step { step, of, loss } => {
+            bar.set_length(of as u64);
+            bar.set_position(step as u64);
+            bar.set_message(format!("loss {loss:.3}"));
+        }
+        Event::Epoch { epoch, loss, score, layers, best } => {
+            let layers: Vec<String> =
+                layers.iter().map(|(name, f1)| format!("{name} {f1:.3}")).collect();
+            let line = format!(
+                "epoch {epoch}: loss {loss:.3}, dev F1 {score:.4} ({}){}, {:.0} s",
+                layers.join(", "),
+                if best { ", best so far" } else { "" },
+                started.elapsed().as_secs_f64()
+            );
+            bar.suspend(|| eprintln!("{line}"));
+        }
+    };
+    let trained = trainer::train(&recipe, &codebook, base, &train, &dev, &mut observe)?;
+    bar.finish_and_clear();
+    trained.bundle.write(&args.out).context("the trained model could not be written")?;
+    super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
+    eprintln!("wrote the model to {}", args.out.display());
+    Ok(if skipped.is_empty() { OK } else { SKIPPED })
+}
+
+fn read_source(
+    source: &Source,
+    args: &Args,
+    codebook: &Codebook,
+    skipped: &mut Vec<Skip>,
+) -> anyhow::Result<Vec<Example>> {
+    let path = args.data.join(&source.path);
+    let read = data::read_labelled(&path, codebook, source.document_pattern.as_deref())?;
+    super::evaluate::warn_of_skips(&read.skipped);
+    skipped.extend(read.skipped);
+    Ok(read.examples)
+}
