@@ -28,8 +28,8 @@ impl Head {
     /// If a tensor is missing or has another shape.
     pub fn load(layer: &Layer, width: usize, vb: VarBuilder) -> Result<Self> {
         Ok(Head {
-            hidden: Linear::load(features(layer, width), width, vb.pp("hidden"))?,
-            output: Linear::load(width, layer.labels.len(), vb.pp("output"))?,
+            hidden: Linear::load(features(layer, width), width / 2, vb.pp("hidden"))?,
+            output: Linear::load(width / 2, layer.labels.len(), vb.pp("output"))?,
         })
     }
 
@@ -44,8 +44,8 @@ impl Head {
         device: &Device,
     ) -> Result<Self> {
         Ok(Head {
-            hidden: Linear::random(features(layer, width), width, rng, device)?,
-            output: Linear::random(width, layer.labels.len(), rng, device)?,
+            hidden: Linear::random(features(layer, width), width / 2, rng, device)?,
+            output: Linear::random(width / 2, layer.labels.len(), rng, device)?,
         })
     }
 
