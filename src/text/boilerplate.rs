@@ -9,7 +9,7 @@ use regex::{Regex, RegexSet};
 use super::lines::Line;
 use super::normal::model_text;
 
-/// A longer line is an article's, unless it says that it is a newsletter form.
+/// A longer line is an article's.
 const LONGEST: usize = 400;
 /// After the heading of a comment form, lines up to this many characters are taken to be the form.
 const FORM_LINE: usize = 80;
@@ -70,7 +70,6 @@ static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
         // Accounts, newsletters, consent
         r"^(sign up|subscribe|register)( here| now| today)? (for|to)\b[^.]*\b(newsletters?|inbox|emails?|alerts?|updates|top [^.]*stories|podcast)\b[^.]*\.?$",
         r"^[^.]*\bsign up (for|to) (our|the|my) [^.]*newsletters?[^.]*\.?$",
-        r"\bby signing up you agree to\b",
         r"^(already (have an account|a subscriber|a member)|forgot (your )?password|create an account)\b",
         r"^(we|this (web)?site) uses? cookies\b",
         r"^by (using|continuing to use) (this|our) (web)?site\b",
@@ -80,6 +79,7 @@ static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^(read more|related|related article|related story|see also|also read|read also|also see|don't miss|most read|more|watch|video|in pictures|view more)\s?: .*[^.]$",
         r"^(click|tap) here (to|for)\b",
         r"^(just watched|must watch)\b.*(replay|must watch|\d\d:\d\d)",
+        r"^play video \d{1,2}:\d\d\b",
         r"^follow .+\b(on|at) (twitter|facebook|instagram|x|threads|linkedin)\b",
         // Rights and credits
         r"^(©|\(c\)|copyright\s*(©|\(c\)|\d{4}))",
@@ -110,7 +110,7 @@ static SHORT_SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^download (the|our) .*\bapp\b",
         r"^\((ap|afp|reuters|getty|epa|file)\b[^)]*\)$",
         r"^\(?(photo(graph)?s?|images?|pictures?|illustration|video|credit|source)( by| credit| courtesy( of)?|:)[^.!?]*$",
-        r"^[^.!?]*(/|\|| via |\() ?(ap photos?|getty( images)?|reuters|afp|epa)[^.!?]*$",
+        r"^[^.!?]*(/|\|| via ) ?(ap photos?|getty( images)?|reuters|afp|epa)[^.!?]*$",
         r"^published by \S+( \S+)?( \S+)?$",
     ])
 });
@@ -118,6 +118,22 @@ static SHORT_SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
 /// A set of constant patterns; a test compiles them.
 fn set(patterns: &[&str]) -> RegexSet {
     RegexSet::new(patterns).unwrap_or_else(|_| RegexSet::empty())
+}
+
+/// Sentences of a line of prose that are none: a photo credit in brackets, the
+/// signature under an embedded tweet.
+static RESIDUE: LazyLock<RegexSet> = LazyLock::new(|| {
+    set(&[
+        r"^\((AP|AFP|EPA|Reuters|Getty|Photo)\b[^()]*\)$",
+        r"^\([^()]*(/|via) ?(AP|AFP|EPA|Reuters|REUTERS|Getty( Images)?|BBC|Bloomberg|Shutterstock)[^()]*\)$",
+        r"^(\S*(pic\.twitter|https?)\S*:? ?\S*)? ?[—-]+ [^.!?]*\(@ ?\w+\) [A-Z][a-z]+ \d{1,2}, \d{4}$",
+        r"^(pic\.twitter|https?:)\S*$",
+    ])
+});
+
+/// Whether a sentence within a line is a credit or signature.
+pub(crate) fn is_residue(sentence: &str) -> bool {
+    sentence.len() <= 160 && RESIDUE.is_match(sentence)
 }
 
 /// A byline: "By" and names only.
@@ -141,24 +157,44 @@ const FORM_HEADINGS: &[&str] = &[
 /// Labels that run into the words after them once a page becomes text.
 const LABELS: &[&str] = &["Story highlights ", "Story Highlights ", "CLOSE "];
 
-/// Cuts labels off the lines that they run into.
+/// What newsletter forms end with, and a word that stands in their beginning.
+const NEWSLETTER: (&str, &str) = ("By signing up you agree to", "ign up");
+
+/// Cuts labels and newsletter forms off the lines that they run into. What is cut off
+/// has [`Line::cut`].
 pub(crate) fn cut_labels(text: &str, lines: Vec<Line>) -> Vec<Line> {
     let mut cut = Vec::with_capacity(lines.len());
     for line in lines {
-        let label = LABELS.iter().find(|label| text[line.range.clone()].starts_with(**label));
-        if let Some(label) = label {
-            let at = line.range.start + label.len();
-            let rest = super::lines::trim(text, at..line.range.end);
-            if !rest.is_empty() {
-                let range = super::lines::trim(text, line.range.start..at);
-                cut.push(Line { range, gap: line.gap, cut: true });
-                cut.push(Line { range: rest, gap: false, cut: false });
+        let source = &text[line.range.clone()];
+        let label = LABELS.iter().find(|label| source.starts_with(**label));
+        let (at, label_first) = match (label, newsletter_start(source)) {
+            (Some(label), _) => (line.range.start + label.len(), true),
+            (_, Some(at)) => (line.range.start + at, false),
+            _ => {
+                cut.push(line);
                 continue;
             }
+        };
+        let halves = [line.range.start..at, at..line.range.end];
+        for (half, is_label) in halves.into_iter().zip([label_first, !label_first]) {
+            let range = super::lines::trim(text, half);
+            if !range.is_empty() {
+                cut.push(Line { range, gap: line.gap, cut: is_label });
+            }
         }
-        cut.push(line);
     }
     cut
+}
+
+/// Where the newsletter form begins that a line ends with: after the last full stop before it.
+fn newsletter_start(line: &str) -> Option<usize> {
+    let end = line.find(NEWSLETTER.0)?;
+    let word = line[..end].find(NEWSLETTER.1).unwrap_or(end);
+    let stop = line[..word].rmatch_indices(['.', '!', '?', '”', '"']).find_map(|(i, stop)| {
+        let after = i + stop.len();
+        line[after..].starts_with(' ').then_some(after)
+    });
+    Some(stop.unwrap_or(0))
 }
 
 /// Which of the lines are clutter.
@@ -173,8 +209,7 @@ pub(crate) fn clutter(text: &str, lines: &[Line]) -> Vec<bool> {
             continue;
         }
         if source.len() > LONGEST {
-            let form_text = source.len() < 2000 && source.contains("By signing up you agree to");
-            clutter.push(form_text);
+            clutter.push(false);
             continue;
         }
         let shown = model_text(source);
@@ -380,7 +415,7 @@ mod tests {
 
     #[test]
     fn the_patterns_compile() {
-        assert!(SHAPES.len() > 20 && SHORT_SHAPES.len() > 10);
+        assert!(SHAPES.len() > 20 && SHORT_SHAPES.len() > 10 && RESIDUE.len() == 4);
         assert!(BYLINE.is_some() && DATELINE.is_some());
     }
 

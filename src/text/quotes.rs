@@ -64,7 +64,7 @@ struct Raw {
 /// Finds the quotations in the paragraphs `units` (byte ranges in order) of `text`.
 pub(crate) fn quotations(text: &str, units: &[Range<usize>]) -> Quotations {
     let doubles: Vec<Vec<Raw>> = units.iter().map(|u| double_marks(text, u)).collect();
-    let mut tracker = Tracker { open: None, depth: 0, found: Quotations::default() };
+    let mut tracker = Tracker { text, open: None, depth: 0, found: Quotations::default() };
     let next_marked = next_marked(&doubles);
     for (i, unit) in units.iter().enumerate() {
         for (j, raw) in doubles[i].iter().enumerate() {
@@ -118,7 +118,8 @@ fn next_marked(doubles: &[Vec<Raw>]) -> Vec<Option<usize>> {
     next
 }
 
-struct Tracker {
+struct Tracker<'a> {
+    text: &'a str,
     /// Where the quotation that is open began.
     open: Option<usize>,
     /// How many quotations are open inside it.
@@ -126,7 +127,7 @@ struct Tracker {
     found: Quotations,
 }
 
-impl Tracker {
+impl Tracker<'_> {
     fn turn(&mut self, raw: &Raw, at_start: bool, rest: &[Raw]) {
         let turn = match (self.open, raw.hint) {
             (None, Hint::Close) => Turn::Stray,
@@ -141,6 +142,11 @@ impl Tracker {
                 let closers = rest.iter().take_while(|r| r.hint == Hint::Close).count();
                 if closers >= 2 + self.depth {
                     self.depth += 1;
+                } else if closers == 0 && self.depth == 0 && self.is_slip(start, raw) {
+                    self.open = None;
+                    self.push(start..raw.range.end, true);
+                    self.found.marks.push(Mark { range: raw.range.clone(), turn: Turn::Close });
+                    return;
                 } else if self.depth == 0 {
                     // Its closing mark was lost before this one opened.
                     self.open = Some(raw.range.start);
@@ -163,6 +169,15 @@ impl Tracker {
             }
         };
         self.found.marks.push(Mark { range: raw.range.clone(), turn });
+    }
+
+    /// Whether an opening mark was typed for a closing one, as in `“bumps in the road “ahead` and
+    /// `“It is shut, “he said`.
+    fn is_slip(&self, start: usize, raw: &Raw) -> bool {
+        let between = &self.text[start..raw.range.start];
+        between.len() <= LONGEST
+            && !between.contains(['.', '!', '?'])
+            && (between.len() <= 80 || between.trim_end().ends_with(','))
     }
 
     /// The paragraph ends at `end` and the quotation with it, though nothing closed it.
@@ -206,7 +221,7 @@ fn double_marks(text: &str, unit: &Range<usize>) -> Vec<Raw> {
                 Hint::Open => Hint::Either,
                 _ => Hint::Close,
             }),
-            '"' | '＂' => Some(neighbours(text, unit, at..end)),
+            '"' | '＂' | '″' => Some(neighbours(text, unit, at..end)),
             '`' | '‘' if doubled => Some(Hint::Open),
             '\'' | '’' if doubled => Some(neighbours(text, unit, at..end)),
             _ => None,

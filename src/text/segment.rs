@@ -10,7 +10,8 @@ use sentencex::languages::Language;
 use super::normal::{blank_len, plain_quote};
 use super::quotes::{Quotations, Turn};
 use super::words::{
-    ABBREVIATIONS, AFTER_TIME, ORDINARY, PARTICLES, PLACES, REPORTING, STARTERS, TITLES, WITH_PLACE,
+    ABBREVIATIONS, AFTER_TIME, NUMBERED, ORDINARY, PARTICLES, PLACES, REPORTING, STARTERS, TITLES,
+    WITH_PLACE,
 };
 
 /// `sentencex` is shown at most this many bytes at a time: its time grows faster than its input.
@@ -199,7 +200,14 @@ fn goes_on(before: &str, after: &str, no_space: bool) -> bool {
         || matches!(word, "a.m" | "p.m" | "A.M" | "P.M") && AFTER_TIME.contains(&next)
         || ABBREVIATIONS.contains(&word) && ordinal()
         || is_initial(before, word) && capital && !STARTERS.contains(&next)
+        || NUMBERED.contains(&word) && is_numeral(next)
         || is_number(before)
+}
+
+/// Digits, or a Roman numeral.
+fn is_numeral(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
+        || !word.is_empty() && word.bytes().all(|b| b"IVXLC".contains(&b))
 }
 
 /// A middle or first initial: one capital letter that stands after a name or at the beginning.
@@ -302,6 +310,8 @@ impl Shadow {
                         shadow.close_aside(from);
                     }
                 }
+                // An unpaired mark would start a quotation, a bullet a list.
+                _ if plain_quote(c).is_some() || "•●▪■◦‣⁃►▶".contains(c) => {}
                 _ => {
                     shadow.text.push(c);
                     shadow.map.extend((0..c.len_utf8()).map(|i| at + i));

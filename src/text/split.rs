@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::boilerplate::{clutter, cut_labels};
+use super::boilerplate::{clutter, cut_labels, is_residue};
 use super::lines::{joins_next, lines, trim};
 use super::normal::{Normal, model_text};
 use super::quotes::{Quotations, quotations};
@@ -80,7 +80,9 @@ pub fn split(article: &Article) -> Vec<Sentence> {
         for range in &ranges {
             let source = &text[range.clone()];
             let before = quotations.around(range.start);
-            let role = if is_title || alone && before.is_none() && is_headline(source) {
+            let role = if is_residue(source) {
+                Role::Boilerplate
+            } else if is_title || alone && before.is_none() && is_headline(source) {
                 Role::Headline
             } else if quotations.cover(text, range) {
                 Role::Quote
@@ -155,14 +157,11 @@ fn headline(title: &str) -> Option<Sentence> {
     Some(cut(title, &range, normal, Role::Headline))
 }
 
-/// Whether a paragraph begins with the title.
+/// Whether a paragraph begins with the title, whatever its marks and spaces.
 fn begins(paragraph: &str, title: &str) -> bool {
-    // A few characters more than the title's, for what normalising removes.
-    let enough = paragraph.char_indices().nth(2 * title.chars().count() + 40);
-    let shown = model_text(&paragraph[..enough.map_or(paragraph.len(), |(i, _)| i)]).to_lowercase();
-    shown
-        .strip_prefix(title.to_lowercase().trim_end_matches('.'))
-        .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    let bare = |c: &char| c.is_alphanumeric();
+    let mut found = paragraph.chars().filter(bare).flat_map(char::to_lowercase);
+    title.chars().filter(bare).flat_map(char::to_lowercase).all(|c| found.next() == Some(c))
 }
 
 /// Whether a paragraph of one sentence is a headline: short, begun like one, and without a full stop.

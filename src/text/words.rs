@@ -86,3 +86,7 @@ pub(crate) const STARTERS: &[&str] = &[
     "Reporters", "Journalists", "Witnesses", "Diplomats", "Ministers", "Voters", "Polls",
     "Negotiators", "Nearly", "Almost", "More", "Two", "Three", "Four", "Five", "One", "Asking",
 ];
+
+/// Abbreviations that a number follows.
+pub(crate) const NUMBERED: &[&str] =
+    &["Vol", "vol", "No", "Nos", "no", "nos", "Fig", "fig", "Ch", "ch", "pp", "Pt", "Art", "Sec"];
