@@ -2,12 +2,19 @@
 //! which quotation they stand in, and the form in which the model is shown them.
 //! Knows nothing of labels.
 
+mod boilerplate;
+mod lines;
 pub(crate) mod normal;
+mod quotes;
+mod segment;
+mod split;
 pub mod tokens;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use normal::model_text;
+pub use split::split;
 
 /// The part of an article that a sentence belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

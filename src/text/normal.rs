@@ -155,7 +155,9 @@ fn offset(at: usize) -> u32 {
 /// The straight form of a quotation mark.
 pub(crate) fn plain_quote(c: char) -> Option<char> {
     match c {
-        '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '〝' | '〞' | '＂' => Some('"'),
+        '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '〝' | '〞' | '＂' | '″' => {
+            Some('"')
+        }
         '\'' | '‘' | '’' | '‚' | '‛' | '‹' | '›' | '`' | '´' | 'ʼ' | '＇' => {
             Some('\'')
         }
