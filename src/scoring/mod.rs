@@ -1,3 +1,6 @@
-//! Scoring: articles in, labelled sentence rows out. Batches, workers, sinks,
-//! progress. Knows nothing of statistics.
+//! Scoring: articles in, labelled sentence rows out. Batches, workers, sinks, progress.
+//! Knows nothing of statistics.
+
 pub mod rows;
+pub mod scorer;
+pub mod window;

@@ -1,0 +1,205 @@
+//! `run.json`: what a run did, with what, and what it passed over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::score::ScoreOptions;
+use crate::corpus::{ReadNotes, Skip};
+use crate::error::{Error, Result};
+use crate::files::write_whole;
+use crate::model::{Model, device};
+use crate::scoring::scorer::Rows;
+use crate::text::Role;
+use crate::text::targets::Target;
+
+/// The contents of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Version of parallax.
+    pub version: String,
+    /// Version of the tables' layout.
+    pub schema_version: String,
+    /// When the run ended, RFC 3339 in UTC.
+    pub finished: String,
+    /// The model.
+    pub model: ModelRecord,
+    /// Where the model ran.
+    pub device: String,
+    /// Threads that ran it.
+    pub workers: usize,
+    /// Most tokens in a batch.
+    pub batch_tokens: usize,
+    /// The inputs as they were given.
+    pub inputs: Vec<String>,
+    /// Fields of the input that were recognised by their column's usual name.
+    pub recognised: Vec<(String, String)>,
+    /// Outlet names as found and as used, where the two differ.
+    pub outlets_renamed: BTreeMap<String, String>,
+    /// Names whose mentions were given a stance.
+    pub targets: Vec<String>,
+    /// Whether the targets are the corpus' most frequent names, not the user's choice.
+    pub targets_discovered: bool,
+    /// How much there was of everything.
+    pub counts: Counts,
+    /// Seconds and rates.
+    pub timing: Timing,
+    /// Files or rows passed over, in full.
+    pub n_skipped: u64,
+    /// The first of them, with reasons.
+    pub skipped: Vec<Skip>,
+}
+
+/// The model of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Hash of weights and metadata.
+    pub hash: String,
+    /// Licence.
+    pub licence: String,
+    /// Base encoder.
+    pub base: String,
+    /// Figures reached, as the bundle records them.
+    pub evaluation: toml::Table,
+}
+
+/// How much there was of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Outlets.
+    pub outlets: usize,
+    /// Articles.
+    pub articles: u64,
+    /// Articles that nearly repeat an earlier one.
+    pub duplicates: u64,
+    /// Sentences, boilerplate included.
+    pub sentences: u64,
+    /// Sentences that were scored.
+    pub scored: u64,
+    /// Lines of page clutter, set apart.
+    pub boilerplate: u64,
+    /// Sentences read in windows.
+    pub windowed: u64,
+    /// Tokens of the scored sentences.
+    pub tokens: u64,
+    /// Mentions of targets.
+    pub mentions: u64,
+    #[serde(skip)]
+    names: BTreeSet<String>,
+}
+
+impl Counts {
+    /// Counts some rows.
+    pub fn count(&mut self, rows: &Rows) {
+        self.articles += rows.articles.len() as u64;
+        for row in &rows.articles {
+            self.duplicates += u64::from(row.duplicate_of.is_some());
+            if !self.names.contains(&row.article.outlet) {
+                self.names.insert(row.article.outlet.clone());
+            }
+        }
+        for row in &rows.sentences {
+            self.sentences += 1;
+            self.scored += u64::from(row.layers.is_some());
+            self.boilerplate += u64::from(row.role == Role::Boilerplate);
+            self.windowed += u64::from(row.windowed);
+            self.tokens += u64::from(row.n_tokens);
+        }
+        self.mentions += rows.mentions.len() as u64;
+        self.outlets = self.names.len();
+    }
+}
+
+/// Seconds and rates.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Looking for targets, seconds.
+    pub discovery_s: f64,
+    /// Time in which the model ran, seconds.
+    pub encoder_s: f64,
+    /// Everything, seconds.
+    pub total_s: f64,
+    /// Scored sentences a second, files in and tables out.
+    pub sentences_per_second: f64,
+}
+
+impl RunRecord {
+    /// Puts the record of a finished run together.
+    pub fn new(
+        model: &Model,
+        model_hash: &str,
+        inputs: &[PathBuf],
+        notes: &ReadNotes,
+        options: &ScoreOptions,
+        counts: Counts,
+        timing: Timing,
+    ) -> Self {
+        let meta = &model.meta;
+        RunRecord {
+            version: env!("CARGO_PKG_VERSION").into(),
+            schema_version: crate::SCHEMA_VERSION.into(),
+            finished: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            model: ModelRecord {
+                name: meta.name.clone(),
+                version: meta.version.clone(),
+                hash: model_hash.to_owned(),
+                licence: meta.licence.clone(),
+                base: meta.base.clone(),
+                evaluation: meta.evaluation.clone(),
+            },
+            device: device::name(model.device()),
+            workers: options.batching.workers,
+            batch_tokens: options.batching.tokens,
+            inputs: inputs.iter().map(|p| p.display().to_string()).collect(),
+            recognised: notes.recognised.clone(),
+            outlets_renamed: notes
+                .outlets
+                .iter()
+                .filter(|(found, used)| found != used)
+                .map(|(found, used)| (found.clone(), used.clone()))
+                .collect(),
+            targets: Vec::new(),
+            targets_discovered: false,
+            counts,
+            timing,
+            n_skipped: notes.n_skipped,
+            skipped: notes.skipped.clone(),
+        }
+    }
+
+    /// The record with the run's targets.
+    pub fn with_targets(mut self, targets: &[Target], discovered: bool) -> Self {
+        self.targets = targets.iter().map(|t| t.name.clone()).collect();
+        self.targets_discovered = discovered;
+        self
+    }
+
+    /// Writes `run.json` into a folder.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join("run.json");
+        let json =
+            serde_json::to_string_pretty(self).map_err(|e| Error::table(path.display(), e))?;
+        write_whole(&path, json.as_bytes())
+    }
+
+    /// Reads `run.json` from a folder.
+    ///
+    /// # Errors
+    /// If there is none, or it is not this version's.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join("run.json");
+        let json = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        serde_json::from_slice(&json).map_err(|e| {
+            Error::input(path.display(), format!("this is no run record: {e}"))
+                .with_hint("score the corpus again with this version of parallax")
+        })
+    }
+}
