@@ -143,7 +143,7 @@ pub(super) fn resampled_articles(
     let counts = matrix(articles.iter().map(|&a| observations.article_counts(a)));
     let part = |p: Option<&String>| p.map_or(String::new(), |p| format!("={p}"));
     let name = ["sentences", outlet, &part(event), &part(period)];
-    Resampled::new(counts.view(), settings, &name)
+    Resampled::new(counts, settings, &name)
 }
 
 /// Rows of counts as a matrix of floats.
@@ -186,7 +186,7 @@ fn target_rows(
     let n_mentions = counts.ncols() - 1;
     let first_sum = counts.ncols();
     add_sums(&mut counts, layers);
-    let resampled = Resampled::new(counts.view(), settings, &["mentions", outlet, target]);
+    let resampled = Resampled::new(counts, settings, &["mentions", outlet, target]);
 
     let mut rows = Vec::new();
     let mut column = 0;

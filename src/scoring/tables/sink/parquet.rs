@@ -54,8 +54,9 @@ impl<W: Write + Send> Sink for ParquetSink<W> {
         Ok(self.0.write(batch)?)
     }
 
-    fn finish(self: Box<Self>) -> Result<(), SinkError> {
-        self.0.into_inner()?.flush()?;
+    fn finish(mut self: Box<Self>) -> Result<(), SinkError> {
+        // Not `into_inner`, which forgets what kind of error the disk gave.
+        self.0.finish()?;
         Ok(())
     }
 }
