@@ -6,3 +6,6 @@ mod tables;
 
 pub use profile::{ProfileOptions, ProfileSummary, profile_folder};
 pub use tables::{contrasts_schema, profiles_schema, target_profiles_schema};
+
+#[cfg(test)]
+mod tests;

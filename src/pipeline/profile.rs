@@ -121,22 +121,29 @@ fn notes(
         .map(|row| row.outlet.as_str())
         .collect();
     few.dedup();
-    let n_outlets = observations.outlets().len();
     if !few.is_empty() {
         notes.push(format!(
-            "{} of {n_outlets} outlets have fewer than {MIN_ARTICLES_FOR_INTERVAL} articles: their \
-             shares are given without intervals or tests, because articles differ, and so few \
-             do not show by how much.",
-            few.len()
+            "{} of {} outlets {} fewer than {MIN_ARTICLES_FOR_INTERVAL} articles ({}): shares are \
+             given without intervals or tests there, because articles differ, and so few do not \
+             show by how much.",
+            few.len(),
+            observations.outlets().len(),
+            if few.len() == 1 { "has" } else { "have" },
+            listed(&few),
         ));
     }
     let duplicates = observations.n_duplicates();
     if duplicates > 0 {
-        let what = if settings.exclude_duplicates { "are left out" } else { "are counted" };
         notes.push(format!(
-            "{duplicates} of {} articles nearly repeat an earlier one (wire copy, reprints) and \
-             {what}.",
-            observations.n_articles()
+            "{duplicates} of {} articles nearly {} an earlier one (wire copy, reprints) and {}.",
+            observations.n_articles(),
+            if duplicates == 1 { "repeats" } else { "repeat" },
+            match (duplicates, settings.exclude_duplicates) {
+                (1, true) => "is left out",
+                (_, true) => "are left out",
+                (1, false) => "is counted all the same",
+                (_, false) => "are counted all the same",
+            },
         ));
     }
     if contrasts.outlets_left_out > 0 {
@@ -153,4 +160,14 @@ fn notes(
         ));
     }
     notes
+}
+
+/// The first few names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

@@ -91,7 +91,7 @@ pub fn profiles(observations: &Observations, settings: &Settings) -> Vec<Profile
         a.event.iter().for_each(|&e| add(Some(e), None));
         a.month.iter().for_each(|&m| add(None, Some(m)));
     }
-    // `None` sorts first: all, then months; events come between by this key.
+    // `None` sorts first: all of the outlet, then its events, then its months.
     let mut groups: Vec<Group> = groups
         .into_iter()
         .map(|((outlet, event, month), articles)| Group { outlet, event, month, articles })
