@@ -3,4 +3,5 @@
 
 pub mod rows;
 pub mod scorer;
+pub mod tables;
 pub mod window;
