@@ -3,17 +3,21 @@
 //! Knows nothing of labels.
 
 mod boilerplate;
+mod discovery;
 mod lines;
 mod normal;
 mod quotes;
 mod segment;
 mod split;
+pub mod targets;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use normal::model_text;
+pub use discovery::TargetDiscovery;
 pub use split::split;
+pub use targets::{Found, Target, TargetFinder, parse_target, read_targets};
 
 /// The part of an article that a sentence belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
