@@ -1,7 +1,21 @@
 //! Articles: reading them from files, whatever the format, with outlets, dates,
 //! events and near-duplicates. Knows nothing of models or labels.
 
+mod dates;
+mod documents;
+mod duplicates;
+mod fields;
+mod json;
+mod outlets;
+mod read;
+mod rows;
+mod sources;
+mod tables;
+
 use serde::{Deserialize, Serialize};
+
+pub use duplicates::Duplicates;
+pub use read::{Corpus, ReadNotes, ReadOptions};
 
 /// One article as an outlet published it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +43,7 @@ pub struct Article {
 }
 
 /// A row or file of the input that was passed over, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
     /// The file.
     pub file: String,

@@ -3,18 +3,22 @@
 //! Knows nothing of labels.
 
 mod boilerplate;
+mod discovery;
 mod lines;
 pub(crate) mod normal;
 mod quotes;
 mod segment;
 mod split;
+pub mod targets;
 pub mod tokens;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use normal::model_text;
+pub use discovery::TargetDiscovery;
 pub use split::split;
+pub use targets::{Found, Target, TargetFinder, parse_target, read_targets};
 
 /// The part of an article that a sentence belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

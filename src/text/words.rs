@@ -90,3 +90,40 @@ pub(crate) const STARTERS: &[&str] = &[
 /// Abbreviations that a number follows.
 pub(crate) const NUMBERED: &[&str] =
     &["Vol", "vol", "No", "Nos", "no", "nos", "Fig", "fig", "Ch", "ch", "pp", "Pt", "Art", "Sec"];
+
+/// Words of offices that stand before a name.
+#[rustfmt::skip]
+pub(crate) const TITLE_WORDS: &[&str] = &[
+    "President", "Vice", "Prime", "Minister", "Secretary", "General", "Secretary-General", "Senator", "Representative",
+    "Congressman", "Congresswoman", "Governor", "Mayor", "Chancellor", "King", "Queen", "Prince", "Princess", "Pope", "Judge",
+    "Justice", "Chief", "Director", "Chairman", "Chairwoman", "Chair", "Speaker", "Leader", "Majority", "Minority", "Attorney",
+    "Deputy", "Foreign", "Defense", "Defence", "Former", "Sir", "Lord", "Lady", "Professor", "Ambassador", "Admiral", "Colonel", "Captain",
+    "Commander", "Sheriff", "Officer", "Spokesman", "Spokeswoman", "Commissioner", "Premier", "Candidate", "Republican", "Democratic",
+    "Democrat", "Mr", "Mrs", "Ms", "Dr", "First", "Acting", "Special", "Counsel", "Reverend", "Bishop", "Cardinal", "Sergeant", "Lieutenant",
+];
+
+/// Adjectives and nouns of nationality, which name no actor by themselves.
+#[rustfmt::skip]
+pub(crate) const DEMONYMS: &[&str] = &[
+    "American", "Americans", "Russian", "Russians", "Ukrainian", "Ukrainians", "British", "French", "German", "Germans", "Chinese",
+    "Japanese", "Korean", "Koreans", "Iranian", "Iranians", "Iraqi", "Iraqis", "Syrian", "Syrians", "Israeli", "Israelis", "Palestinian",
+    "Palestinians", "Turkish", "Saudi", "Egyptian", "Indian", "Pakistani", "Afghan", "Afghans", "Mexican", "Mexicans", "Canadian",
+    "Canadians", "Australian", "Italian", "Spanish", "Polish", "Dutch", "Swedish", "Finnish", "Norwegian", "Danish", "European",
+    "Europeans", "African", "Asian", "Western", "Eastern", "Soviet", "Arab", "Arabs", "Muslim", "Muslims", "Christian", "Christians",
+    "Jewish", "Jews", "Catholic", "Latvian", "Lithuanian", "Estonian", "English", "Scottish", "Irish", "Hispanic", "Latino", "Latinos",
+    "African-American", "African-Americans", "Cuban", "Brazilian", "Venezuelan", "Greek", "Belarusian", "Georgian",
+];
+
+/// Last words of names that are no surnames.
+#[rustfmt::skip]
+pub(crate) const NO_SURNAMES: &[&str] = &[
+    "House", "Court", "Party", "Department", "States", "Council", "Union", "Nations", "Street", "Journal", "Times", "Post", "News",
+    "University", "Committee", "Agency", "Ministry", "Bank", "Office", "City", "County", "Beach", "Korea", "Kingdom", "Zealand",
+    "York", "Jersey", "Carolina", "Virginia", "Dakota", "Hampshire", "Mexico", "Africa", "America", "Arabia", "East", "West", "North",
+    "South", "Sea", "River", "Bay", "Island", "Islands", "War", "Act", "Law", "Reform", "Deal", "Accord", "Treaty", "Agreement", "Organization",
+    "Organisation", "Association", "Group", "Institute", "Center", "Centre", "Foundation", "Company", "Corporation", "Inc", "Corp", "Press",
+    "Service", "Guard", "Force", "Army", "Navy", "Air", "Senate", "Congress", "Parliament", "Commission", "Board", "Authority", "Bureau",
+    "Administration", "Campaign", "Convention", "Conference", "Summit", "Day", "Eve", "Week", "Year", "Street", "Avenue", "Square", "Hill",
+    "Today", "Tonight", "Care", "Security", "Intelligence", "Affairs", "Relations", "Rights", "Network", "Media", "Radio", "Television",
+    "Republicans", "Democrats", "Republican", "Democrat", "State", "District", "Border", "Wall", "Coast", "World", "Angeles", "Francisco", "Vegas", "Lanka",
+];
