@@ -10,12 +10,14 @@ mod quotes;
 mod segment;
 mod split;
 pub mod targets;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub use normal::model_text;
 pub use discovery::TargetDiscovery;
+pub use normal::model_text;
 pub use split::split;
 pub use targets::{Found, Target, TargetFinder, parse_target, read_targets};
 
