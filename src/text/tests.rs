@@ -44,7 +44,7 @@ const HARD: &[(&str, &str)] = &[
     ("a bracket within", "The bill (H.R. 3. It passed in May) was signed. |It holds."),
     ("a party and state", "Sen. Ada Vale (R-Ind.) voted no. |Rep. Tom Holm, D-Calif., voted yes."),
     ("no space after a mark", "He denied the “build-up”allegedly under way. |She did not."),
-    ("no space after a stop", "We go forward.This is why. |It works."),
+    ("no space after a stop", "We go forward.|This is why. |It works."),
     ("an address", "See www.vale.example.com for more. |Write to a.b@vale.example today."),
     ("tokenised marks", "\" We are ready, \" he said. |\" It must be so. \" |Then he left."),
     ("tokenised words", "Kim Jong - un met Mr. Moon. |They spoke of \" peace. \" |It was late."),
