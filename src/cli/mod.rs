@@ -1,8 +1,11 @@
 //! The command line: arguments in, calls of the library, words for people out. Holds
 //! nothing that a program using the library would miss.
 
+mod compare;
 mod evaluate;
+mod export;
 mod progress;
+mod score;
 mod train;
 
 use std::io::Write;
@@ -35,6 +38,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, \
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Compare(compare::Args),
+    Score(score::Args),
+    Profile(compare::ProfileArgs),
+    Report(compare::ReportArgs),
+    Export(export::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
     /// Print a completion script for a shell
@@ -48,11 +56,22 @@ enum Command {
 /// Parses the arguments, runs the command and turns its outcome into an exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // candle's element-wise operations would each wake a pool of threads that wait by spinning;
+    // our workers have a core each already.
+    if std::env::var_os("CANDLE_NUM_THREADS").is_none() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    }
     let level = ["warn", "info", "debug", "trace"][usize::from(cli.verbose).min(3)];
     let filter = tracing_subscriber::EnvFilter::try_from_env("PARALLAX_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("parallax={level}")));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match cli.command {
+        Command::Compare(args) => compare::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Profile(args) => compare::run_profile(&args),
+        Command::Report(args) => compare::run_report(&args),
+        Command::Export(args) => export::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Completions { shell } => {

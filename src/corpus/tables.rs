@@ -98,7 +98,10 @@ impl Csv {
             match std::str::from_utf8(field) {
                 Ok(name) => columns.push(name.trim().trim_matches('"').to_owned()),
                 Err(e) => {
-                    return Some(Err(Problem::File(Some(1), format!("the header {}", not_utf8(e)))));
+                    return Some(Err(Problem::File(
+                        Some(1),
+                        format!("the header {}", not_utf8(e)),
+                    )));
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! line, and is what a program that uses the library calls.
 
 mod profile;
+pub mod report;
 pub mod run;
 pub mod score;
 mod tables;

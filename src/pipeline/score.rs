@@ -3,14 +3,14 @@
 //! Three threads in a row: one reads and cuts, one runs the model on all cores, one writes.
 //! Between them stand at most two windows of articles, so memory does not grow with the corpus.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::run::{Counts, RunRecord, Timing};
-use crate::corpus::duplicates::Duplicates;
-use crate::corpus::{Article, Corpus, ReadNotes, ReadOptions};
+use crate::corpus::{Article, Corpus, Duplicates, ReadNotes, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predict::Batching;
@@ -21,7 +21,7 @@ use crate::scoring::tables::{
 };
 use crate::scoring::window::Window;
 use crate::text::targets::{Target, TargetDiscovery, TargetFinder};
-use crate::text::{Role, split};
+use crate::text::split;
 
 /// A window ends at this many characters of text …
 const WINDOW_CHARS: usize = 1 << 20;
@@ -90,9 +90,8 @@ pub fn score_corpus(
     let finder = TargetFinder::new(targets.clone())?;
     let discovery_s = started.elapsed().as_secs_f64();
 
-    let mut articles = Windows { buffered: buffered.into_iter(), corpus, duplicates: Duplicates::default() };
-    let mut counts = Counts::default();
-    let mut timing = Timing { discovery_s, ..Timing::default() };
+    let duplicates = Duplicates::default();
+    let mut articles = Windows { buffered: buffered.into_iter(), corpus, duplicates };
     let (to_model, from_reader) = bounded::<Window>(1);
     let (to_writer, from_model) = bounded::<Rows>(1);
     let encoding = Instant::now();
@@ -106,13 +105,15 @@ pub fn score_corpus(
     });
     // A reader or writer that fails closes its channel; its own error is the one that tells.
     read?;
-    let tables_and_counts = written?;
-    timing.encoder_s = scored?;
-    let (tables, written) = tables_and_counts;
-    counts = written;
-    timing.total_s = encoding.elapsed().as_secs_f64() + discovery_s;
-    timing.sentences_per_second =
-        counts.scored as f64 / encoding.elapsed().as_secs_f64().max(1e-9);
+    let (tables, counts) = written?;
+    let encoder_s = scored?;
+    let seconds = encoding.elapsed().as_secs_f64();
+    let timing = Timing {
+        discovery_s,
+        encoder_s,
+        total_s: seconds + discovery_s,
+        sentences_per_second: counts.scored as f64 / seconds.max(1e-9),
+    };
     let notes: &ReadNotes = articles.corpus.notes();
     if counts.articles == 0 {
         return Err(Error::input(
@@ -131,8 +132,26 @@ pub fn score_corpus(
     let record = RunRecord::new(model, model_hash, inputs, notes, options, counts, timing)
         .with_targets(&targets, discovered && has_target_layers);
     tables.finish()?;
+    remove_outdated(out)?;
     record.write(out)?;
     Ok(record)
+}
+
+/// Takes away what an earlier run made from the tables that were just replaced.
+fn remove_outdated(out: &Path) -> Result<()> {
+    let derived = ["profiles", "contrasts", "target_profiles"]
+        .iter()
+        .flat_map(|name| Format::ALL.map(|f| format!("{name}.{f}")))
+        .chain(["report.html".to_owned()]);
+    for name in derived {
+        match std::fs::remove_file(out.join(&name)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(out.join(name), e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
@@ -140,17 +159,22 @@ fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The most frequent names of the articles.
+/// The most frequent names of the articles, the outlets' own left out.
 fn discover(articles: impl Iterator<Item = Result<Article>>, n: usize) -> Result<Vec<Target>> {
     let mut discovery = TargetDiscovery::default();
+    let mut outlets = HashSet::new();
     for article in articles {
-        for sentence in split(&article?) {
-            if sentence.role != Role::Boilerplate {
-                discovery.add(&sentence);
-            }
+        let article = article?;
+        for sentence in split(&article) {
+            discovery.add(&sentence);
         }
+        outlets.insert(article.outlet.to_lowercase());
     }
-    Ok(discovery.top(n))
+    let is_outlet = |t: &Target| {
+        std::iter::once(&t.name).chain(&t.aliases).any(|a| outlets.contains(&a.to_lowercase()))
+    };
+    let found = discovery.top(n + outlets.len());
+    Ok(found.into_iter().filter(|t| !is_outlet(t)).take(n).collect())
 }
 
 /// The corpus in windows.

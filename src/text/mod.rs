@@ -10,13 +10,18 @@ mod quotes;
 mod segment;
 mod split;
 pub mod targets;
+<<<<<<< HEAD
 pub mod tokens;
+=======
+#[cfg(test)]
+mod tests;
+>>>>>>> reading
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub use normal::model_text;
 pub use discovery::TargetDiscovery;
+pub use normal::model_text;
 pub use split::split;
 pub use targets::{Found, Target, TargetFinder, parse_target, read_targets};
 
