@@ -6,6 +6,8 @@
 //!
 //! [`corpus`] → [`text`] → [`model`] → [`training`], [`scoring`] → [`profile`] → [`report`]
 //!
+//! [`pipeline`] ties them together with files.
+//!
 //! See `docs/ARCHITECTURE.md` for the map.
 
 #![warn(missing_docs)]
@@ -13,6 +15,7 @@
 pub mod corpus;
 pub mod error;
 pub mod model;
+pub mod pipeline;
 pub mod profile;
 pub mod report;
 pub mod scoring;

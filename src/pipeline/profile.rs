@@ -1,0 +1,156 @@
+//! From a scored folder to its profiles.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{contrasts_schema, profiles_schema, target_profiles_schema};
+use crate::{
+    error::Result,
+    model::codebook::Codebook,
+    profile::{
+        self, ContrastRow, Contrasts, MIN_ARTICLES_FOR_INTERVAL, Observations, ProfileRow,
+        Settings, TargetProfileRow,
+    },
+    scoring::tables::{Format, ScoredFolder, TableRow, TableWriter},
+};
+
+/// How a folder is profiled.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfileOptions {
+    /// How the statistics are made.
+    pub statistics: Settings,
+    /// Format of the tables that are written.
+    pub format: Format,
+    /// Where they go; `None`: into the scored folder itself.
+    pub out: Option<PathBuf>,
+}
+
+/// What came out of profiling a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProfileSummary {
+    /// The codebook that the folder was scored with.
+    pub codebook: Codebook,
+    /// The settings that the figures were made with.
+    pub settings: Settings,
+    /// Shares by outlet, event and month.
+    pub profiles: Vec<ProfileRow>,
+    /// Differences between outlets.
+    pub contrasts: Vec<ContrastRow>,
+    /// Shares and means by outlet and target.
+    pub target_profiles: Vec<TargetProfileRow>,
+    /// What a reader of the figures should know, in sentences.
+    pub notes: Vec<String>,
+    /// The files written.
+    pub files: Vec<PathBuf>,
+}
+
+/// Profiles a scored folder and writes `profiles`, `contrasts` and `target_profiles`.
+///
+/// # Errors
+/// If the settings make no sense, the folder holds no scored corpus in Parquet, or the
+/// tables cannot be written.
+pub fn profile_folder(dir: &Path, options: &ProfileOptions) -> Result<ProfileSummary> {
+    let settings = &options.statistics;
+    settings.validate()?;
+    let folder = ScoredFolder::open(dir)?;
+    let codebook = folder.codebook().clone();
+    let observations = observe(&folder)?;
+
+    let profiles = profile::profiles(&observations, settings);
+    let contrasts = profile::contrasts(&observations, settings);
+    let target_profiles = profile::target_profiles(&observations, settings);
+    let notes = notes(&observations, settings, &profiles, &contrasts);
+
+    let out = options.out.as_deref().unwrap_or(dir);
+    let format = options.format;
+    let files = vec![
+        write(out, "profiles", profiles_schema(&codebook)?, format, &profiles)?,
+        write(out, "contrasts", contrasts_schema(&codebook)?, format, &contrasts.rows)?,
+        write(
+            out,
+            "target_profiles",
+            target_profiles_schema(&codebook)?,
+            format,
+            &target_profiles,
+        )?,
+    ];
+    let contrasts = contrasts.rows;
+    let settings = settings.clone();
+    Ok(ProfileSummary { codebook, settings, profiles, contrasts, target_profiles, notes, files })
+}
+
+/// Reads a scored folder into counts.
+fn observe(folder: &ScoredFolder) -> Result<Observations> {
+    let mut builder = Observations::builder(folder.codebook());
+    for batch in folder.sentences()? {
+        batch?.iter().try_for_each(|row| builder.push(row))?;
+    }
+    for batch in folder.mentions()? {
+        batch?.iter().try_for_each(|row| builder.push_mention(row))?;
+    }
+    Ok(builder.finish())
+}
+
+fn write<T: TableRow>(
+    dir: &Path,
+    name: &str,
+    schema: arrow::datatypes::SchemaRef,
+    format: Format,
+    rows: &[T],
+) -> Result<PathBuf> {
+    let mut writer = TableWriter::create(dir, name, schema, format)?;
+    writer.write(rows)?;
+    writer.finish()
+}
+
+/// What a reader of the figures should know.
+fn notes(
+    observations: &Observations,
+    settings: &Settings,
+    profiles: &[ProfileRow],
+    contrasts: &Contrasts,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let overall = |row: &&ProfileRow| row.event.is_none() && row.period.is_none();
+    let mut few: Vec<&str> = profiles
+        .iter()
+        .filter(overall)
+        .filter(|row| row.n_articles < MIN_ARTICLES_FOR_INTERVAL as u64)
+        .map(|row| row.outlet.as_str())
+        .collect();
+    few.dedup();
+    let n_outlets = observations.outlets().len();
+    if !few.is_empty() {
+        notes.push(format!(
+            "{} of {n_outlets} outlets have fewer than {MIN_ARTICLES_FOR_INTERVAL} articles: their \
+             shares are given without intervals or tests, because articles differ, and so few \
+             do not show by how much.",
+            few.len()
+        ));
+    }
+    let duplicates = observations.n_duplicates();
+    if duplicates > 0 {
+        let what = if settings.exclude_duplicates { "are left out" } else { "are counted" };
+        notes.push(format!(
+            "{duplicates} of {} articles nearly repeat an earlier one (wire copy, reprints) and \
+             {what}.",
+            observations.n_articles()
+        ));
+    }
+    if contrasts.outlets_left_out > 0 {
+        notes.push(format!(
+            "Only the {} outlets with most articles are compared in pairs; {} are not.",
+            settings.max_outlets, contrasts.outlets_left_out
+        ));
+    }
+    if let Some(m) = contrasts.permutations.filter(|&m| m < settings.permutations) {
+        notes.push(format!(
+            "Pairs of very large outlets were tested with fewer permutations, at least {m} \
+             instead of {}.",
+            settings.permutations
+        ));
+    }
+    notes
+}
