@@ -109,18 +109,23 @@ impl<'a> Context<'a> {
         self.layers.get(layer)?.chips.get(label)
     }
 
-    /// A sentence in pieces, its devices and mentions marked, `extra` on top of them.
+    /// A sentence in pieces with its devices marked, `extra` on top of them, and below
+    /// them its mentions if wanted.
     pub(super) fn segments(
         &self,
         sentence: &EvidenceSentence,
         extra: Option<text::Mark>,
+        mentions: bool,
     ) -> Vec<Segment> {
         let colour = |group: &CueGroup| {
             let at = self.cues.iter().position(|g| g.name == group.name)?;
             self.cue_colours.get(at).copied().flatten()
         };
         let mut marks: Vec<text::Mark> = extra.into_iter().collect();
-        marks.extend(text::marks(sentence, &self.cues, colour));
+        marks.extend(text::devices(sentence, &self.cues, colour));
+        if mentions {
+            marks.extend(text::mentions(sentence));
+        }
         text::segments(&sentence.text, &marks)
     }
 

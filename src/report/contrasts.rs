@@ -7,7 +7,7 @@ use super::text;
 use crate::profile::ContrastRow;
 
 /// Most rows shown and carried; `contrasts.parquet` holds all.
-const MOST: usize = 2_000;
+const MOST: usize = 1_000;
 /// Below this a difference counts as told apart, after correction for many comparisons.
 const LEVEL: f64 = 0.05;
 
@@ -37,8 +37,8 @@ pub(super) struct ContrastView {
     pub interval: String,
     pub p: String,
     pub q: String,
-    /// Numbers to sort by: difference, size of it, p, q.
-    pub sort: [f64; 4],
+    /// Numbers to sort by: difference, p, q.
+    pub sort: String,
     pub apart: bool,
 }
 
@@ -47,9 +47,7 @@ pub(super) fn shown<'a>(cx: &Context<'a>) -> Vec<&'a ContrastRow> {
     let mut rows: Vec<&ContrastRow> =
         cx.input.contrasts.iter().filter(|r| r.difference.is_finite()).collect();
     rows.sort_by(|a, b| {
-        apart(b)
-            .cmp(&apart(a))
-            .then(b.difference.abs().total_cmp(&a.difference.abs()))
+        apart(b).cmp(&apart(a)).then(b.difference.abs().total_cmp(&a.difference.abs()))
     });
     rows.truncate(MOST);
     rows
@@ -96,12 +94,12 @@ pub(super) fn contrasts_page(cx: &Context) -> ContrastsPage {
 }
 
 fn view(cx: &Context, row: &ContrastRow, end: f64) -> ContrastView {
-    let name = |key: &str| {
-        cx.outlet(key).map_or_else(|| text::clip(key, 60), |o| o.name.clone())
-    };
-    let chip = cx.layers.iter().find(|l| l.layer.name == row.layer).and_then(|l| {
-        l.chips.get(l.layer.index_of(&row.label)?).cloned()
-    });
+    let name = |key: &str| cx.outlet(key).map_or_else(|| text::clip(key, 60), |o| o.name.clone());
+    let chip = cx
+        .layers
+        .iter()
+        .find(|l| l.layer.name == row.layer)
+        .and_then(|l| l.chips.get(l.layer.index_of(&row.label)?).cloned());
     let interval = row.low.zip(row.high);
     let (a, b, label) = (name(&row.outlet_a), name(&row.outlet_b), text::spaced(&row.label));
     let difference = text::points(row.difference);
@@ -123,7 +121,9 @@ fn view(cx: &Context, row: &ContrastRow, end: f64) -> ContrastView {
         interval: shown,
         p: text::p_value(p),
         q: text::p_value(q),
-        sort: [row.difference, row.difference.abs(), p, q].map(|x| if x.is_finite() { x } else { 9.0 }),
+        sort: [row.difference, p, q]
+            .map(|x| if x.is_finite() { format!("{x:.4}") } else { "9".to_owned() })
+            .join(" "),
         apart: apart(row),
     }
 }

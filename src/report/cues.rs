@@ -94,23 +94,24 @@ impl Cues {
         for hit in self.searcher.find_iter(&plain) {
             let (start, end) = (char_at(hit.start()), char_at(hit.end()));
             let whole = !touches_word(&chars, start, end);
-            let quoted = quotes.iter().any(|q| q.start < start && end < q.end);
-            if let (true, false, Some(&group)) =
-                (whole, quoted, self.group_of.get(hit.pattern().as_usize()))
-            {
+            let quoted = quotes.iter().any(|q| q.span.start <= start && end <= q.span.end);
+            if let (true, false, Some(&group)) = (
+                whole && !name_like(&chars, start),
+                quoted,
+                self.group_of.get(hit.pattern().as_usize()),
+            ) {
                 found.push(Device { start, end, group });
             }
         }
         for (group, at_most) in
             self.groups.iter().enumerate().filter_map(|(i, g)| Some((i, g.max_quoted_words?)))
         {
-            for quote in &quotes {
-                let inside: String =
-                    chars.get(quote.clone()).unwrap_or_default().iter().collect();
+            for Quotation { span, .. } in quotes.iter().filter(|q| q.whole) {
+                let inside: String = chars.get(span.clone()).unwrap_or_default().iter().collect();
                 let words = inside.split_whitespace().count();
-                let clear = !found.iter().any(|d| d.start < quote.end && quote.start < d.end);
-                if (1..=at_most).contains(&words) && quote.len() < chars.len() && clear {
-                    found.push(Device { start: quote.start, end: quote.end, group });
+                let clear = !found.iter().any(|d| d.start < span.end && span.start < d.end);
+                if (1..=at_most).contains(&words) && span.len() < chars.len() && clear {
+                    found.push(Device { start: span.start, end: span.end, group });
                 }
             }
         }
@@ -135,42 +136,61 @@ fn char_index(text: &str) -> impl Fn(usize) -> usize {
     move |byte| starts.partition_point(|&s| s < byte)
 }
 
+/// Whether a word inside a sentence begins with a capital: *May* the month is no hedge.
+fn name_like(chars: &[char], start: usize) -> bool {
+    let capital = chars.get(start).is_some_and(|c| c.is_uppercase());
+    let before = chars.get(..start).unwrap_or_default();
+    let before = before.iter().rev().find(|c| !c.is_whitespace() && !"\"'“”".contains(**c));
+    capital && before.is_some_and(|c| !".!?:–—".contains(*c))
+}
+
 fn touches_word(chars: &[char], start: usize, end: usize) -> bool {
     let word = |i: usize| chars.get(i).is_some_and(|c| c.is_alphanumeric());
     (start > 0 && word(start - 1)) || word(end)
 }
 
-/// Quotations in `chars`, marks included; double marks of any kind, and single marks
-/// that stand like quotation marks and not like apostrophes. An unclosed quotation
-/// runs to the end.
-pub(super) fn quotations(chars: &[char]) -> Vec<Range<usize>> {
-    let letter = |i: Option<usize>| {
-        i.and_then(|i| chars.get(i)).is_some_and(|c| c.is_alphanumeric())
-    };
-    let mut spans = Vec::new();
+/// A quotation in a sentence, marks included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Quotation {
+    span: Range<usize>,
+    /// Whether both marks are in the sentence.
+    whole: bool,
+}
+
+/// Quotations in `chars`: double marks of any kind, and single marks that stand like
+/// quotation marks and not like apostrophes. One that is not closed runs to the end; one
+/// that was not opened runs from the beginning.
+fn quotations(chars: &[char]) -> Vec<Quotation> {
+    let letter =
+        |i: Option<usize>| i.and_then(|i| chars.get(i)).is_some_and(|c| c.is_alphanumeric());
+    let mut found = Vec::new();
     let mut open: Option<(usize, bool)> = None;
     for (i, &c) in chars.iter().enumerate() {
         let double = matches!(c, '"' | '\u{201C}' | '\u{201D}' | '\u{201E}' | '«' | '»');
         let single = matches!(c, '\'' | '\u{2018}' | '\u{2019}');
         let (before, after) = (letter(i.checked_sub(1)), letter(Some(i + 1)));
+        let space_after = chars.get(i + 1).is_none_or(|c| c.is_whitespace() || ".,;".contains(*c));
         match open {
-            None if double && c != '\u{201D}' => open = Some((i, true)),
-            None if single && !before && after => open = Some((i, false)),
-            Some((start, true)) if double => {
-                spans.push(start..i + 1);
-                open = None;
+            None if c == '\u{201D}' || (c == '"' && i > 0 && space_after) => {
+                if found.is_empty() {
+                    found.push(Quotation { span: 0..i + 1, whole: false });
+                }
             }
-            Some((start, false)) if single && !after => {
-                spans.push(start..i + 1);
+            None if double => open = Some((i, true)),
+            None if single && !before && after => open = Some((i, false)),
+            Some((start, is_double))
+                if (double && is_double) || (single && !is_double && !after) =>
+            {
+                found.push(Quotation { span: start..i + 1, whole: true });
                 open = None;
             }
             _ => {}
         }
     }
     if let Some((start, true)) = open {
-        spans.push(start..chars.len());
+        found.push(Quotation { span: start..chars.len(), whole: false });
     }
-    spans
+    found
 }
 
 #[cfg(test)]
@@ -191,6 +211,10 @@ mod tests {
             ["claimed", "allegedly", "denied"]
         );
         assert!(marked("The reclaimed mayflower stateside essays.").is_empty());
+        assert_eq!(
+            marked("In May it may rain. May it? He said: May."),
+            ["may", "May", "said", "May"]
+        );
         assert_eq!(marked("According\u{a0}to the board, it holds."), ["According\u{a0}to"]);
     }
 
@@ -202,6 +226,7 @@ mod tests {
         );
         assert_eq!(marked("A 'real risk' remains."), ["'real risk'"]);
         assert_eq!(marked("“It may well fail, perhaps,” she said."), ["said"]);
+        assert_eq!(marked("It may rain over Europe\", he claimed."), ["claimed"]);
         assert!(marked("The dam’s wall and the towns’ wells.").is_empty());
     }
 

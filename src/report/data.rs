@@ -19,8 +19,16 @@ pub(super) fn embedded(cx: &Context) -> Result<String> {
         .take(MOST_ROWS)
         .map(|r| {
             json!([
-                r.outlet, r.event, r.period, r.layer, r.label, r.n_articles, r.n_sentences,
-                round(Some(r.share)), round(r.low), round(r.high)
+                r.outlet,
+                r.event,
+                r.period,
+                r.layer,
+                r.label,
+                r.n_articles,
+                r.n_sentences,
+                round(Some(r.share)),
+                round(r.low),
+                round(r.high)
             ])
         })
         .collect();
@@ -28,8 +36,15 @@ pub(super) fn embedded(cx: &Context) -> Result<String> {
         .into_iter()
         .map(|r| {
             json!([
-                r.outlet_a, r.outlet_b, r.layer, r.label, round(Some(r.difference)),
-                round(r.low), round(r.high), round(r.p), round(r.q)
+                r.outlet_a,
+                r.outlet_b,
+                r.layer,
+                r.label,
+                round(Some(r.difference)),
+                round(r.low),
+                round(r.high),
+                round(r.p),
+                round(r.q)
             ])
         })
         .collect();
@@ -40,8 +55,15 @@ pub(super) fn embedded(cx: &Context) -> Result<String> {
         .take(MOST_ROWS)
         .map(|r| {
             json!([
-                r.outlet, r.target, r.layer, r.label, r.n_articles, r.n_mentions,
-                round(Some(r.share)), round(r.low), round(r.high)
+                r.outlet,
+                r.target,
+                r.layer,
+                r.label,
+                r.n_articles,
+                r.n_mentions,
+                round(Some(r.share)),
+                round(r.low),
+                round(r.high)
             ])
         })
         .collect();
@@ -95,7 +117,8 @@ mod tests {
         #[test]
         fn escaping_changes_no_value(text in "(\\PC|[<>&\u{2028}\u{2029}\"\\\\]){0,40}") {
             let safe = harmless(&serde_json::to_string(&text).unwrap());
-            prop_assert!(!safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
+            let unsafe_left = safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
+            prop_assert!(!unsafe_left);
             let back: String = serde_json::from_str(&safe).unwrap();
             prop_assert_eq!(back, text);
         }

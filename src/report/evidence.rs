@@ -145,10 +145,7 @@ impl EvidenceBuilder {
         let place = (row.article_id.clone(), row.sentence_index);
         let lot = lot(self.limits.seed, &place);
         let most = self.limits.per_label.div_ceil(2);
-        let kept = self
-            .wanted
-            .entry((row.outlet.clone(), row.target.clone(), label))
-            .or_default();
+        let kept = self.wanted.entry((row.outlet.clone(), row.target.clone(), label)).or_default();
         let at = kept.partition_point(|(l, _)| *l < lot);
         if at < most && !kept.iter().any(|(_, p)| *p == place) {
             kept.insert(at, (lot, place));
@@ -188,11 +185,7 @@ impl EvidenceBuilder {
             for &(label, p) in labels {
                 let bucket = (row.outlet.clone(), layer, label);
                 *self.counts.entry(bucket.clone()).or_default() += 1;
-                self.running.entry(bucket).or_default().offer(
-                    p,
-                    &candidate,
-                    self.limits.per_label,
-                );
+                self.running.entry(bucket).or_default().offer(p, &candidate, self.limits.per_label);
             }
         }
         if wanted.contains(&place) && self.for_targets.len() < self.limits.sentences / 2 {
@@ -272,8 +265,7 @@ impl Chosen {
     /// Takes a mention, where its sentence was kept.
     pub fn mention(&mut self, row: &MentionRow) {
         let place = (row.article_id.clone(), row.sentence_index);
-        let Some((sentence, base)) =
-            self.at_place.get(&place).and_then(|&i| self.rows.get_mut(i))
+        let Some((sentence, base)) = self.at_place.get(&place).and_then(|&i| self.rows.get_mut(i))
         else {
             return;
         };
@@ -315,12 +307,7 @@ impl Chosen {
                 s
             })
             .collect();
-        Ok(Evidence {
-            sentences,
-            complete: self.complete,
-            total: self.total,
-            counts: self.counts,
-        })
+        Ok(Evidence { sentences, complete: self.complete, total: self.total, counts: self.counts })
     }
 }
 

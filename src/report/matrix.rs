@@ -18,7 +18,6 @@ pub(super) struct Head {
     pub note: String,
     /// Letter and colour, for a label.
     pub chip: Option<Chip>,
-    pub title: String,
 }
 
 /// One small chart. Places on the scale are per cent of its width.
@@ -122,7 +121,10 @@ pub(super) fn share_cell(
             number.to_string(),
             format!("of {}", text::count(row.n_sentences)),
             None,
-            format!("{what}: {number} of {}", text::counted(row.n_sentences, "sentence", "sentences")),
+            format!(
+                "{what}: {number} of {}",
+                text::counted(row.n_sentences, "sentence", "sentences")
+            ),
         ),
     };
     Cell {

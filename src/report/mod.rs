@@ -53,7 +53,6 @@ struct Page<'a> {
     script: &'static str,
     script_hash: String,
     data: String,
-    outlets: Vec<context::Outlet>,
     overview: overview::Overview,
     pages: Vec<outlet::OutletPage>,
     contrasts: contrasts::ContrastsPage,
@@ -103,7 +102,6 @@ pub fn render(input: &ReportInput) -> Result<String> {
         script: SCRIPT,
         script_hash: format!("sha256-{hash}"),
         data: data::embedded(&cx)?,
-        outlets: cx.outlets.clone(),
         overview: overview::overview(&cx),
         pages: paged.into_iter().map(|o| outlet::outlet_page(&cx, o)).collect(),
         contrasts: contrasts::contrasts_page(&cx),
@@ -222,5 +220,17 @@ fn method(cx: &Context) -> Method {
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// Filters of the templates.
+mod filters {
+    /// A place on a scale, with as many digits as a screen can show.
+    #[askama::filter_fn]
+    pub fn dec(value: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(format!("{:.1}", *value))
+    }
+
+    /// `1 article`, `2 articles`.
+    #[askama::filter_fn]
+    pub fn many(n: &u64, _: &dyn askama::Values, one: &str, many: &str) -> askama::Result<String> {
+        Ok(super::text::counted(*n, one, many))
+    }
+}

@@ -31,7 +31,6 @@ pub(super) struct OutletPage {
 pub(super) struct LayerBars {
     pub title: String,
     pub name: String,
-    pub description: String,
     pub scale: String,
     pub bars: Vec<Bar>,
 }
@@ -178,19 +177,13 @@ fn bars(
     Some(LayerBars {
         title: text::spaced(name),
         name: name.to_owned(),
-        description: look.layer.description.clone(),
         scale: format!("0 to {}", text::percent(end)),
         bars,
     })
 }
 
 fn label_head(chip: &Chip) -> Head {
-    Head {
-        name: chip.name.clone(),
-        chip: Some(chip.clone()),
-        title: chip.description.clone(),
-        ..Head::default()
-    }
+    Head { name: chip.name.clone(), chip: Some(chip.clone()), ..Head::default() }
 }
 
 fn target_bars(
@@ -333,25 +326,22 @@ fn by_month(cx: &Context, outlet: &Outlet, look: &SentenceLayer) -> Option<Trend
     })
 }
 
-fn trend(
-    chip: &Chip,
-    rows: &BTreeMap<&str, &ProfileRow>,
-    periods: &[&str],
-    end: f64,
-) -> Trend {
+fn trend(chip: &Chip, rows: &BTreeMap<&str, &ProfileRow>, periods: &[&str], end: f64) -> Trend {
     // Months that are missing leave their place empty.
     let month = |p: &str| {
         let (year, month) = p.split_once('-')?;
         Some(year.parse::<i32>().ok()? * 12 + month.parse::<i32>().ok()?)
     };
     let at = |i: usize| {
-        let ends = (periods.first().copied().and_then(month), periods.last().copied().and_then(month));
+        let ends =
+            (periods.first().copied().and_then(month), periods.last().copied().and_then(month));
         match (periods.get(i).copied().and_then(month), ends) {
             (Some(m), (Some(a), Some(b))) if b > a => f64::from(m - a) / f64::from(b - a),
             _ => i as f64 / (periods.len() - 1).max(1) as f64,
         }
     };
-    let (x, y) = (|i: usize| 4.0 + at(i) * 192.0, |share: f64| 46.0 - (share / end).min(1.0) * 42.0);
+    let (x, y) =
+        (|i: usize| 4.0 + at(i) * 192.0, |share: f64| 46.0 - (share / end).min(1.0) * 42.0);
     let (mut line, mut upper, mut lower) = (Vec::new(), Vec::new(), Vec::new());
     let (mut dots, mut spoken) = (Vec::new(), Vec::new());
     for (i, period) in periods.iter().enumerate() {
@@ -448,7 +438,7 @@ fn sentence_view(
     SentenceView {
         number,
         keys: keys.join(" "),
-        segments: cx.segments(sentence, None),
+        segments: cx.segments(sentence, None, true),
         role: sentence.role.clone(),
         place: sentence.sentence_index + 1,
         labels,

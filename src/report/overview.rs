@@ -31,8 +31,6 @@ pub(super) struct LayerView {
     pub title: String,
     pub description: String,
     pub matrix: Matrix,
-    /// The labels of the strips.
-    pub legend: Vec<Chip>,
     /// What to know when reading it.
     pub reading: Vec<String>,
 }
@@ -43,6 +41,8 @@ pub(super) struct TermView {
     pub term: String,
     pub note: String,
     pub lines: Vec<Line>,
+    /// Outlets without a sentence.
+    pub absent: Vec<String>,
 }
 
 /// A label and a sentence of each outlet that has it.
@@ -51,6 +51,8 @@ pub(super) struct QuotedLabel {
     pub chip: Chip,
     pub note: String,
     pub lines: Vec<Line>,
+    /// Outlets without a sentence.
+    pub absent: Vec<String>,
 }
 
 /// An outlet and one sentence of it.
@@ -60,8 +62,6 @@ pub(super) struct Line {
     pub outlet_path: String,
     pub chip: Option<Chip>,
     pub segments: Vec<Segment>,
-    /// Said instead where there is no sentence.
-    pub none: String,
     /// Number of the sentence in the report.
     pub sentence: usize,
 }
@@ -73,14 +73,17 @@ pub(super) fn overview(cx: &Context) -> Overview {
     order.sort_by_key(|i| Some(*i) != lead);
     let quoted_layer = lead.and_then(|l| cx.layers.get(l));
     Overview {
-        layers: order.into_iter().filter_map(|i| layer_view(cx, i, Some(i) == lead)).collect(),
+        layers: order
+            .iter()
+            .filter_map(|&i| layer_view(cx, i, Some(i) == lead, order.first() == Some(&i)))
+            .collect(),
         terms: lead.map(|l| term_views(cx, l)).unwrap_or_default(),
         quoted_layer: quoted_layer.map(|l| text::spaced(&l.layer.name)).unwrap_or_default(),
         quoted: lead.map(|l| quoted_labels(cx, l)).unwrap_or_default(),
     }
 }
 
-fn layer_view(cx: &Context, at: usize, with_strip: bool) -> Option<LayerView> {
+fn layer_view(cx: &Context, at: usize, with_strip: bool, first: bool) -> Option<LayerView> {
     let look = cx.layers.get(at)?;
     let (layer, name) = (look.layer, look.layer.name.as_str());
     let all = |outlet: &Outlet, label: &str| cx.profile(&outlet.key, name, label);
@@ -109,7 +112,7 @@ fn layer_view(cx: &Context, at: usize, with_strip: bool) -> Option<LayerView> {
                     name: o.name.clone(),
                     href: o.path.clone(),
                     note: format!(
-                        "{}, {}",
+                        "{} · {}",
                         text::counted(o.n_articles, "article", "articles"),
                         text::counted(o.n_sentences, "sentence", "sentences")
                     ),
@@ -136,13 +139,16 @@ fn layer_view(cx: &Context, at: usize, with_strip: bool) -> Option<LayerView> {
             .map(|(_, chip, _)| Head {
                 name: chip.name.clone(),
                 chip: Some((*chip).clone()),
-                title: chip.description.clone(),
                 ..Head::default()
             })
             .collect(),
         rows,
         scale: format!("0 to {}", text::percent(end)),
-        strip_head: if strip { "Sentence by sentence".to_owned() } else { String::new() },
+        strip_head: if strip {
+            "One square a sentence, in order".to_owned()
+        } else {
+            String::new()
+        },
         csv: ("profiles".to_owned(), name.to_owned()),
     };
     let unused: Vec<String> = layer
@@ -153,15 +159,14 @@ fn layer_view(cx: &Context, at: usize, with_strip: bool) -> Option<LayerView> {
     Some(LayerView {
         title: text::spaced(name),
         description: layer.description.clone(),
-        legend: if strip { look.chips.clone() } else { Vec::new() },
-        reading: reading(cx, at, &unused),
+        reading: reading(cx, at, &unused, first),
         matrix,
     })
 }
 
 /// What to know when reading a layer: where outlets lie furthest apart, why intervals
 /// are missing, which labels no sentence has.
-fn reading(cx: &Context, at: usize, unused: &[String]) -> Vec<String> {
+fn reading(cx: &Context, at: usize, unused: &[String], first: bool) -> Vec<String> {
     let Some(look) = cx.layers.get(at) else { return Vec::new() };
     let name = look.layer.name.as_str();
     let mut out = Vec::new();
@@ -193,7 +198,8 @@ fn reading(cx: &Context, at: usize, unused: &[String]) -> Vec<String> {
                 .any(|r| r.low.is_none() && r.n_sentences > 0)
         })
         .collect();
-    if !bare.is_empty() {
+    // Said once; it is the same for every layer.
+    if first && !bare.is_empty() {
         let who = if bare.len() == cx.outlets.len() {
             "Counts, no intervals".to_owned()
         } else {
@@ -227,8 +233,7 @@ fn spread<'c>(cx: &'c Context, at: usize) -> Vec<(usize, &'c Outlet, &'c Outlet)
                 let row = cx.profile(&o.key, &look.layer.name, label);
                 row.filter(|r| r.n_sentences > 0).map_or(f64::NAN, |r| r.share)
             };
-            let known: Vec<&Outlet> =
-                cx.outlets.iter().filter(|o| share(o).is_finite()).collect();
+            let known: Vec<&Outlet> = cx.outlets.iter().filter(|o| share(o).is_finite()).collect();
             let low = known.iter().copied().min_by(|a, b| share(a).total_cmp(&share(b)))?;
             let high = known.iter().copied().max_by(|a, b| share(a).total_cmp(&share(b)))?;
             let range = share(&high) - share(&low);
@@ -244,9 +249,11 @@ fn ticks(cx: &Context, outlet: &Outlet, layer: usize) -> Vec<Tick> {
     sentences
         .filter(|(_, s)| s.outlet == outlet.key)
         .map(|(i, s)| {
-            let chip = s.labels.get(layer).and_then(|l| l.first()).and_then(|&(label, _)| {
-                cx.chip(layer, label)
-            });
+            let chip = s
+                .labels
+                .get(layer)
+                .and_then(|l| l.first())
+                .and_then(|&(label, _)| cx.chip(layer, label));
             Tick {
                 letter: chip.map_or('·', |c| c.letter),
                 class: chip.map_or_else(|| "plain".to_owned(), Chip::class),
@@ -278,26 +285,16 @@ fn term_views(cx: &Context, layer: usize) -> Vec<TermView> {
     shared_words::shared_terms(evidence, layer, TERMS)
         .into_iter()
         .map(|found| {
-            let lines = cx
-                .outlets
-                .iter()
-                .map(|o| {
-                    let here = found.sentences.iter().find(|(outlet, ..)| *outlet == o.key);
-                    match here.and_then(|(_, i, span)| Some((*i, evidence.sentences.get(*i)?, span)))
-                    {
-                        Some((i, sentence, span)) => {
-                            let term = Mark {
-                                start: span.start,
-                                end: span.end,
-                                class: "term".to_owned(),
-                                title: String::new(),
-                            };
-                            line(cx, o, layer, i, sentence, Some(term))
-                        }
-                        None => absent(o, "not in these words"),
-                    }
-                })
-                .collect();
+            let (lines, absent) = by_outlet(cx, |o| {
+                let (_, i, span) = found.sentences.iter().find(|(outlet, ..)| *outlet == o.key)?;
+                let term = Mark {
+                    start: span.start,
+                    end: span.end,
+                    class: "term".to_owned(),
+                    title: String::new(),
+                };
+                Some(line(cx, o, layer, *i, evidence.sentences.get(*i)?, Some(term)))
+            });
             let event =
                 found.event.map(|e| format!(", event {}", text::clip(&e, 60))).unwrap_or_default();
             TermView {
@@ -308,9 +305,22 @@ fn term_views(cx: &Context, layer: usize) -> Vec<TermView> {
                     text::counted(found.sentences.len() as u64, "outlet", "outlets"),
                 ),
                 lines,
+                absent,
             }
         })
         .collect()
+}
+
+/// The line of each outlet that has one, and the names of the others.
+fn by_outlet(cx: &Context, line: impl Fn(&Outlet) -> Option<Line>) -> (Vec<Line>, Vec<String>) {
+    let (mut lines, mut absent) = (Vec::new(), Vec::new());
+    for outlet in &cx.outlets {
+        match line(outlet) {
+            Some(line) => lines.push(line),
+            None => absent.push(outlet.name.clone()),
+        }
+    }
+    (lines, absent)
 }
 
 fn quoted_labels(cx: &Context, layer: usize) -> Vec<QuotedLabel> {
@@ -319,15 +329,12 @@ fn quoted_labels(cx: &Context, layer: usize) -> Vec<QuotedLabel> {
     by_label
         .filter_map(|(label, ..)| {
             let chip = look.chips.get(label)?.clone();
-            let lines = cx
-                .outlets
-                .iter()
-                .map(|o| match surest(cx, o, layer, label) {
-                    Some((i, s)) => line(cx, o, layer, i, s, None),
-                    None => absent(o, "no sentence with this label"),
-                })
-                .collect();
-            Some(QuotedLabel { note: chip.description.clone(), chip, lines })
+            let (lines, absent) = by_outlet(cx, |o| {
+                let (i, sentence) = surest(cx, o, layer, label)?;
+                // The label stands above the list; on each line it would say nothing new.
+                Some(Line { chip: None, ..line(cx, o, layer, i, sentence, None) })
+            });
+            Some(QuotedLabel { note: chip.description.clone(), chip, lines, absent })
         })
         .collect()
 }
@@ -368,19 +375,7 @@ fn line(
         outlet: outlet.name.clone(),
         outlet_path: outlet.path.clone(),
         chip: label.and_then(|&(l, _)| cx.chip(layer, l)).cloned(),
-        segments: cx.segments(sentence, extra),
-        none: String::new(),
+        segments: cx.segments(sentence, extra, false),
         sentence: at,
-    }
-}
-
-fn absent(outlet: &Outlet, why: &str) -> Line {
-    Line {
-        outlet: outlet.name.clone(),
-        outlet_path: outlet.path.clone(),
-        chip: None,
-        segments: Vec::new(),
-        none: why.to_owned(),
-        sentence: 0,
     }
 }

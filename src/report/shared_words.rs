@@ -3,8 +3,8 @@
 //!
 //! Done by counting alone. A term (a word stem, or two that stand together) is a
 //! candidate if at least three fifths of the outlets use it and few sentences do. It
-//! ranks by how evenly the outlets' sentences spread over the labels (entropy) and by how
-//! rare it is. Aligning claims proper is another matter.
+//! ranks by how evenly the outlets' sentences spread over the labels (entropy), by how rare
+//! those labels are, and by how rare the term is. Aligning claims proper is another matter.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -82,6 +82,13 @@ struct Occurrence {
     span: Range<usize>,
 }
 
+/// An outlet's sentence with a term.
+struct Pick<'a> {
+    label: usize,
+    p: f32,
+    at: &'a Occurrence,
+}
+
 fn in_pool(
     evidence: &Evidence,
     layer: usize,
@@ -124,39 +131,41 @@ fn rank(
     n_outlets: usize,
     n_pool: usize,
 ) -> Option<SharedTerm> {
-    // For each outlet the sentence whose label is rarest in the corpus, then the surest.
-    let mut best: BTreeMap<&str, (f64, f32, usize, &Occurrence)> = BTreeMap::new();
     let mut spelled: BTreeMap<String, usize> = BTreeMap::new();
-    let mut n_words = 1;
-    for o in occurrences {
-        let sentence = evidence.sentences.get(o.sentence)?;
+    let mut options: BTreeMap<&str, Vec<Pick>> = BTreeMap::new();
+    let (mut names, mut n_words) = (0, 1);
+    for at in occurrences {
+        let sentence = evidence.sentences.get(at.sentence)?;
         let written: String =
-            sentence.text.chars().skip(o.span.start).take(o.span.len()).collect();
+            sentence.text.chars().skip(at.span.start).take(at.span.len()).collect();
+        // A name says whom a sentence is about, not what.
+        let named = |word: &str| word.starts_with(char::is_uppercase);
+        names += usize::from(at.span.start > 0 && written.split_whitespace().all(named));
         let written = written.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         n_words = n_words.max(written.split_whitespace().count());
         *spelled.entry(written).or_default() += 1;
-        let Some(&(label, p)) = sentence.labels.get(layer).and_then(|l| l.first()) else {
-            continue;
-        };
-        let surprise = rarity.get(&label).copied().unwrap_or(0.0);
-        let better = best
-            .get(sentence.outlet.as_str())
-            .is_none_or(|(s, q, ..)| (surprise, p) > (*s, *q));
-        if better {
-            best.insert(&sentence.outlet, (surprise, p, label, o));
+        if let Some(&(label, p)) = sentence.labels.get(layer).and_then(|l| l.first()) {
+            options.entry(&sentence.outlet).or_default().push(Pick { label, p, at });
         }
     }
+    if names * 2 > occurrences.len() {
+        return None;
+    }
+    let best = most_different(options, rarity);
     if best.len() < least {
         return None;
     }
     let mut labels: BTreeMap<usize, f64> = BTreeMap::new();
-    for (.., label, _) in best.values() {
-        *labels.entry(*label).or_default() += 1.0 / best.len() as f64;
+    for pick in best.values() {
+        *labels.entry(pick.label).or_default() += 1.0 / best.len() as f64;
     }
     let entropy: f64 = labels.values().map(|p| -p * p.ln()).sum();
     if entropy <= 0.0 {
         return None;
     }
+    // Labels that are rare in the corpus tell more than those that most sentences have.
+    let surprise = best.values().filter_map(|pick| rarity.get(&pick.label)).sum::<f64>();
+    let surprise = surprise / best.len() as f64;
     let rare = (n_pool as f64 / occurrences.len() as f64).ln();
     let wide = best.len() as f64 / n_outlets as f64;
     // Two words that stand together say more of what is meant than one.
@@ -167,11 +176,46 @@ fn rank(
         event: None,
         sentences: best
             .into_iter()
-            .map(|(outlet, (.., o))| (outlet.to_owned(), o.sentence, o.span.clone()))
+            .map(|(outlet, pick)| (outlet.to_owned(), pick.at.sentence, pick.at.span.clone()))
             .collect(),
         n_sentences: occurrences.len(),
-        rank: entropy * rare * wide * sharp,
+        rank: entropy * surprise * rare.sqrt() * wide * sharp,
     })
+}
+
+/// Of each outlet the sentence whose label differs most from those of the other outlets:
+/// outlets with the least choice first, each takes the label that was taken least often
+/// so far, of those the one that is rarest in the corpus, then the surest sentence.
+fn most_different<'a>(
+    options: BTreeMap<&'a str, Vec<Pick<'a>>>,
+    rarity: &HashMap<usize, f64>,
+) -> BTreeMap<&'a str, Pick<'a>> {
+    let mut order: Vec<(usize, &str, Vec<Pick>)> = options
+        .into_iter()
+        .map(|(outlet, picks)| {
+            let choice: BTreeSet<usize> = picks.iter().map(|p| p.label).collect();
+            (choice.len(), outlet, picks)
+        })
+        .collect();
+    order.sort_by_key(|(choice, outlet, _)| (*choice, *outlet));
+    let mut taken: HashMap<usize, usize> = HashMap::new();
+    let mut best = BTreeMap::new();
+    for (_, outlet, picks) in order {
+        let rare = |p: &Pick| rarity.get(&p.label).copied().unwrap_or(0.0);
+        let chosen = picks.into_iter().max_by(|a, b| {
+            let times = |p: &Pick| taken.get(&p.label).copied().unwrap_or(0);
+            times(b)
+                .cmp(&times(a))
+                .then(rare(a).total_cmp(&rare(b)))
+                .then(a.p.total_cmp(&b.p))
+                .then(b.at.sentence.cmp(&a.at.sentence))
+        });
+        if let Some(pick) = chosen {
+            *taken.entry(pick.label).or_default() += 1;
+            best.insert(outlet, pick);
+        }
+    }
+    best
 }
 
 /// The terms of a sentence with the characters they stand on: stems of content words,
@@ -206,7 +250,8 @@ fn terms(text: &str) -> Vec<(String, Range<usize>)> {
         if let Some((previous, at)) = &before
             && span.start <= at.end + 3
         {
-            out.push((format!("{previous} {stem}"), at.start..span.end));
+            // Written as one, so that *water grab* and *water-grab* are the same.
+            out.push((format!("{previous}{stem}"), at.start..span.end));
         }
         out.push((stem.clone(), span.clone()));
         before = Some((stem, span));
@@ -282,8 +327,17 @@ mod tests {
         let first = &found[0];
         assert_eq!(first.term, "water grab");
         let outlets: Vec<_> = first.sentences.iter().map(|s| (s.0.as_str(), s.1)).collect();
-        assert_eq!(outlets, [("a", 0), ("b", 2), ("c", 3)]);
+        assert_eq!(outlets, [("a", 0), ("b", 1), ("c", 3)]);
         assert!(found.iter().all(|t| !t.term.contains("council")), "every sentence has it");
+    }
+
+    #[test]
+    fn names_are_no_shared_words() {
+        let named = vec![
+            sentence("a", "So Orsa Holding spoke of rain.", 0),
+            sentence("b", "That Orsa Holding claimed as much is odd.", 4),
+        ];
+        assert!(shared_terms(&evidence(named), 0, 3).is_empty());
     }
 
     #[test]
@@ -297,7 +351,7 @@ mod tests {
     #[test]
     fn joins_hyphens_and_inflections() {
         let of = |text: &str| terms(text).into_iter().map(|t| t.0).collect::<Vec<_>>();
-        assert_eq!(of("military build-up"), ["military", "military buildup", "buildup"]);
+        assert_eq!(of("military build-up"), ["military", "militarybuildup", "buildup"]);
         assert_eq!(of("troops"), of("troop"));
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn percent_bare(share: f64) -> String {
     let p = share * 100.0;
     match p {
         p if !p.is_finite() => "–".to_owned(),
+        0.0 => "0".to_owned(),
         p if p.abs() < 9.95 => format!("{p:.1}"),
         p => format!("{p:.0}"),
     }
@@ -154,27 +155,32 @@ pub(super) struct Mark {
     pub title: String,
 }
 
-/// The marks of a sentence: its devices, then its mentions.
-pub(super) fn marks(
+/// The marks of a sentence's devices.
+pub(super) fn devices(
     sentence: &EvidenceSentence,
     groups: &[CueGroup],
     colour: impl Fn(&CueGroup) -> Option<usize>,
 ) -> Vec<Mark> {
-    let devices = sentence.devices.iter().filter_map(|d| {
+    let mark = |d: &super::input::Device| {
         let group = groups.get(d.group)?;
         let class = match colour(group) {
             Some(k) => format!("cue k{k}"),
             None => "cue".to_owned(),
         };
         Some(Mark { start: d.start, end: d.end, class, title: group.description.clone() })
-    });
-    let mentions = sentence.mentions.iter().map(|m| Mark {
+    };
+    sentence.devices.iter().filter_map(mark).collect()
+}
+
+/// The marks of a sentence's mentions of targets.
+pub(super) fn mentions(sentence: &EvidenceSentence) -> Vec<Mark> {
+    let mark = |m: &super::input::EvidenceMention| Mark {
         start: m.start,
         end: m.end,
         class: "men".to_owned(),
         title: format!("mention of {}", clip(&m.target, 80)),
-    });
-    devices.chain(mentions).collect()
+    };
+    sentence.mentions.iter().map(mark).collect()
 }
 
 /// Cuts a text into pieces along its marks. Every character of the text is in exactly
@@ -219,11 +225,10 @@ mod tests {
             ["0", "0.4%", "34%", "100%", "–"]
         );
         assert_eq!([signed(0.314), signed(-0.08), signed(0.001)], ["+0.31", "−0.08", "0.00"]);
-        assert_eq!([count(1234), count(12345), count(1234567)], [
-            "1234",
-            "12\u{2009}345",
-            "1\u{2009}234\u{2009}567"
-        ]);
+        assert_eq!(
+            [count(1234), count(12345), count(1234567)],
+            ["1234", "12\u{2009}345", "1\u{2009}234\u{2009}567"]
+        );
         assert_eq!([p_value(0.0001), p_value(0.04)], ["<0.001", "0.040"]);
     }
 
@@ -238,12 +243,10 @@ mod tests {
 
     #[test]
     fn slugs_are_unique_and_plain() {
-        assert_eq!(slugs(["The Daily", "the daily", "…", "Öst"].into_iter()), [
-            "the-daily",
-            "the-daily-2",
-            "outlet",
-            "öst"
-        ]);
+        assert_eq!(
+            slugs(["The Daily", "the daily", "…", "Öst"].into_iter()),
+            ["the-daily", "the-daily-2", "outlet", "öst"]
+        );
     }
 
     proptest! {
