@@ -1,0 +1,266 @@
+//! Small things that make numbers, names and sentences fit for a page.
+
+use std::collections::HashSet;
+
+use super::cues::CueGroup;
+use super::input::EvidenceSentence;
+
+/// A share as people read it: `34%`, `0.4%`, `0`.
+pub(super) fn percent(share: f64) -> String {
+    let p = share * 100.0;
+    match p {
+        p if !p.is_finite() => "–".to_owned(),
+        p if p <= 0.0 => "0".to_owned(),
+        p if p < 0.05 => "<0.1%".to_owned(),
+        p if p < 9.95 => format!("{p:.1}%"),
+        p => format!("{p:.0}%"),
+    }
+}
+
+/// The same without the sign, for intervals: `28`, `0.4`.
+pub(super) fn percent_bare(share: f64) -> String {
+    let p = share * 100.0;
+    match p {
+        p if !p.is_finite() => "–".to_owned(),
+        0.0 => "0".to_owned(),
+        p if p.abs() < 9.95 => format!("{p:.1}"),
+        p => format!("{p:.0}"),
+    }
+}
+
+/// A signed number on [-1, 1]: `+0.31`, `−0.08`, `0.00`.
+pub(super) fn signed(x: f64) -> String {
+    let rounded = (x * 100.0).round() / 100.0;
+    match rounded {
+        r if !r.is_finite() => "–".to_owned(),
+        r if r > 0.0 => format!("+{r:.2}"),
+        r if r < 0.0 => format!("−{:.2}", -r),
+        _ => "0.00".to_owned(),
+    }
+}
+
+/// A difference of shares in percentage points: `+12.3`.
+pub(super) fn points(x: f64) -> String {
+    let rounded = (x * 1000.0).round() / 10.0;
+    match rounded {
+        r if !r.is_finite() => "–".to_owned(),
+        r if r > 0.0 => format!("+{r:.1}"),
+        r if r < 0.0 => format!("−{:.1}", -r),
+        _ => "0.0".to_owned(),
+    }
+}
+
+/// A p or q value.
+pub(super) fn p_value(p: f64) -> String {
+    match p {
+        p if !p.is_finite() => "–".to_owned(),
+        p if p < 0.001 => "<0.001".to_owned(),
+        p => format!("{p:.3}"),
+    }
+}
+
+/// A count with thin spaces between thousands.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 && digits.len() > 4 {
+            out.push('\u{2009}');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `1 article`, `2 articles`.
+pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// A name or title of at most `most` characters, without control characters.
+pub(super) fn clip(text: &str, most: usize) -> String {
+    let mut out: String = text.chars().take(most).map(visible).collect();
+    if text.chars().nth(most).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// A label or layer name for people: `_` becomes a space.
+pub(super) fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// Control characters have no place on a page; each becomes one visible character, so
+/// that offsets hold.
+fn visible(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' => ' ',
+        c if c.is_control() => '\u{FFFD}',
+        c => c,
+    }
+}
+
+/// The address of an article, where it is safe to link to.
+pub(super) fn web_address(url: &str) -> Option<String> {
+    let url = url.trim();
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    let web = lower.starts_with("http://") || lower.starts_with("https://");
+    (web && !url.chars().any(|c| c.is_control() || c.is_whitespace())).then(|| url.to_owned())
+}
+
+/// Names that fit an address: letters and digits, unique.
+pub(super) fn slugs<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    names
+        .map(|name| {
+            let mut slug = String::new();
+            for c in name.chars().take(60) {
+                match c {
+                    c if c.is_alphanumeric() => slug.extend(c.to_lowercase()),
+                    _ if slug.ends_with('-') || slug.is_empty() => {}
+                    _ => slug.push('-'),
+                }
+            }
+            let slug = slug.trim_end_matches('-').to_owned();
+            let slug = if slug.is_empty() { "outlet".to_owned() } else { slug };
+            let mut unique = slug.clone();
+            let mut n = 2;
+            while !taken.insert(unique.clone()) {
+                unique = format!("{slug}-{n}");
+                n += 1;
+            }
+            unique
+        })
+        .collect()
+}
+
+/// A piece of a sentence, alike throughout.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub text: String,
+    /// Classes of the mark; empty for plain text.
+    pub class: String,
+    /// What the mark says.
+    pub title: String,
+}
+
+/// A span of characters and how it is marked. Of spans that overlap, the one that
+/// comes first in the list is shown.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    pub start: usize,
+    pub end: usize,
+    pub class: String,
+    pub title: String,
+}
+
+/// The marks of a sentence's devices.
+pub(super) fn devices(
+    sentence: &EvidenceSentence,
+    groups: &[CueGroup],
+    colour: impl Fn(&CueGroup) -> Option<usize>,
+) -> Vec<Mark> {
+    let mark = |d: &super::input::Device| {
+        let group = groups.get(d.group)?;
+        let class = match colour(group) {
+            Some(k) => format!("cue k{k}"),
+            None => "cue".to_owned(),
+        };
+        Some(Mark { start: d.start, end: d.end, class, title: group.description.clone() })
+    };
+    sentence.devices.iter().filter_map(mark).collect()
+}
+
+/// The marks of a sentence's mentions of targets.
+pub(super) fn mentions(sentence: &EvidenceSentence) -> Vec<Mark> {
+    let mark = |m: &super::input::EvidenceMention| Mark {
+        start: m.start,
+        end: m.end,
+        class: "men".to_owned(),
+        title: format!("mention of {}", clip(&m.target, 80)),
+    };
+    sentence.mentions.iter().map(mark).collect()
+}
+
+/// Cuts a text into pieces along its marks. Every character of the text is in exactly
+/// one piece, in order, whatever the marks.
+pub(super) fn segments(text: &str, marks: &[Mark]) -> Vec<Segment> {
+    let chars: Vec<char> = text.chars().map(visible).collect();
+    let mut owner: Vec<Option<usize>> = vec![None; chars.len()];
+    for (i, mark) in marks.iter().enumerate() {
+        let end = mark.end.min(chars.len());
+        for slot in owner.get_mut(mark.start.min(end)..end).unwrap_or_default() {
+            slot.get_or_insert(i);
+        }
+    }
+    let mut out: Vec<Segment> = Vec::new();
+    let mut last = None;
+    for (c, owner) in chars.into_iter().zip(owner) {
+        if last != Some(owner) {
+            let mark = owner.and_then(|i| marks.get(i));
+            out.push(Segment {
+                text: String::new(),
+                class: mark.map(|m| m.class.clone()).unwrap_or_default(),
+                title: mark.map(|m| m.title.clone()).unwrap_or_default(),
+            });
+            last = Some(owner);
+        }
+        if let Some(segment) = out.last_mut() {
+            segment.text.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [percent(0.0), percent(0.0042), percent(0.338), percent(1.0), percent(f64::NAN)],
+            ["0", "0.4%", "34%", "100%", "–"]
+        );
+        assert_eq!([signed(0.314), signed(-0.08), signed(0.001)], ["+0.31", "−0.08", "0.00"]);
+        assert_eq!(
+            [count(1234), count(12345), count(1234567)],
+            ["1234", "12\u{2009}345", "1\u{2009}234\u{2009}567"]
+        );
+        assert_eq!([p_value(0.0001), p_value(0.04)], ["<0.001", "0.040"]);
+    }
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        assert!(web_address("https://news.example/a?b=1").is_some());
+        assert!(web_address("HTTP://news.example").is_some());
+        for bad in ["javascript:alert(1)", "data:text/html,x", "//x.example", "https://a b", "é"] {
+            assert_eq!(web_address(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn slugs_are_unique_and_plain() {
+        assert_eq!(
+            slugs(["The Daily", "the daily", "…", "Öst"].into_iter()),
+            ["the-daily", "the-daily-2", "outlet", "öst"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn segments_lose_nothing(
+            text in "\\PC{0,60}",
+            spans in prop::collection::vec((0usize..80, 0usize..80), 0..6),
+        ) {
+            let marks: Vec<Mark> = spans
+                .iter()
+                .map(|&(start, end)| Mark { start, end, class: "cue".into(), title: String::new() })
+                .collect();
+            let joined: String = segments(&text, &marks).into_iter().map(|s| s.text).collect();
+            prop_assert_eq!(joined, text);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The report as a whole: what it says, that no text of an article can change it, and
+//! that a browser opens it.
+
+#[path = "browser/chromium.rs"]
+mod chromium;
+#[path = "browser/synthetic.rs"]
+mod synthetic;
+
+use std::path::{Path, PathBuf};
+
+use parallax::report::evidence::Limits;
+use parallax::report::{render, write};
+use sha2::{Digest, Sha256};
+
+fn page(html: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    std::fs::write(&file, html).unwrap();
+    (folder, file)
+}
+
+/// What a reader reads: the text of a document, one block a line.
+fn text_of(html: &str) -> String {
+    let body = &html[html.find("<body>").unwrap()..html.find("<script type=").unwrap()];
+    let mut out = String::new();
+    let mut rest = body;
+    while let Some(open) = rest.find('<') {
+        out.push_str(&rest[..open]);
+        let close = open + rest[open..].find('>').unwrap();
+        let tag = &rest[open..close];
+        if ["</p", "</h", "</li", "</tr", "</th", "</td", "</dd", "<br"]
+            .iter()
+            .any(|t| tag.starts_with(t))
+        {
+            out.push('\n');
+        }
+        rest = &rest[close + 1..];
+    }
+    out.push_str(rest);
+    let lines = out.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn says_what_was_observed() {
+    let input = synthetic::one_event().input("Lake Velm, 2 May", Limits::default());
+    insta::assert_snapshot!(text_of(&render(&input).unwrap()));
+}
+
+#[test]
+fn stands_alone_and_runs_only_its_own_script() {
+    let html = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
+    for outside in ["<link", "<img", "<iframe", "@import", "url(", " src=", "srcset"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    let script = html.split("<script>").nth(1).unwrap().split("</script>").next().unwrap();
+    use base64::Engine;
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script));
+    assert!(
+        html.contains(&format!("script-src 'sha256-{hash}'")),
+        "the policy names another script"
+    );
+    assert!(!html.contains("javascript:"), "an address that runs became a link");
+    assert!(html.contains(r#"<a href="https://post.example/1" rel="noopener noreferrer""#));
+}
+
+#[test]
+fn never_judges_an_outlet() {
+    for corpus in [synthetic::one_event(), synthetic::many(4, 12, 8)] {
+        let text =
+            text_of(&render(&corpus.input("Lake", Limits::default())).unwrap()).to_lowercase();
+        for word in ["biased", "propaganda", "left-wing", "right-wing", "misleading", "unreliable"]
+        {
+            assert!(!text.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn any_codebook_renders() {
+    use parallax::model::codebook::{Codebook, Label, Layer, LayerKind};
+    let label = |i: usize| Label { name: format!("code_{i}"), description: String::new() };
+    let layer = |name: &str, kind, n| Layer {
+        name: name.into(),
+        kind,
+        description: String::new(),
+        labels: (0..n).map(label).collect(),
+    };
+    for layers in [
+        vec![layer("topic", LayerKind::Multi, 30)],
+        vec![layer("tone", LayerKind::Single, 12)],
+        vec![layer("tone", LayerKind::Single, 2), layer("view", LayerKind::Target, 5)],
+    ] {
+        let mut corpus = synthetic::Corpus::new(Codebook { name: "own".into(), layers });
+        for outlet in ["a", "b"] {
+            corpus.article(
+                outlet,
+                "t",
+                None,
+                None,
+                None,
+                &[("One lake.", vec![vec![1]]), ("Two lakes.", vec![vec![0]])],
+            );
+        }
+        let html = render(&corpus.input("Own", Limits::default())).unwrap();
+        assert!(html.contains("code 1"));
+    }
+}
+
+#[test]
+fn a_large_corpus_is_sampled_and_stays_small() {
+    let corpus = synthetic::many(10, 200, 30);
+    let began = std::time::Instant::now();
+    let mut input = corpus.input("2,000 articles", Limits::default());
+    let built = began.elapsed();
+    let html = render(&input).unwrap();
+    println!(
+        "60,000 sentences: input {built:?}, with page {:?}, {} bytes",
+        began.elapsed(),
+        html.len()
+    );
+    assert!(html.len() < 5_000_000, "{} bytes", html.len());
+    assert!(!input.evidence.complete);
+    assert_eq!(input.evidence.total, 60_000);
+    assert!(html.contains("scored sentences are in this file"));
+    for ((outlet, layer, label), total) in &input.evidence.counts {
+        let has = |s: &&parallax::report::input::EvidenceSentence| {
+            s.outlet == *outlet && s.labels[*layer].iter().any(|l| l.0 == *label)
+        };
+        let kept = input.evidence.sentences.iter().filter(has).count();
+        assert!(kept >= 12.min(*total as usize), "{outlet} {layer} {label}: {kept} of {total}");
+    }
+    // The order in which rows come changes nothing.
+    let mut turned = corpus;
+    turned.sentences.reverse();
+    let again = turned.input("2,000 articles", Limits::default());
+    input.evidence.sentences.sort_by(|a, b| {
+        a.article_id.cmp(&b.article_id).then(a.sentence_index.cmp(&b.sentence_index))
+    });
+    let mut other = again.evidence.sentences;
+    other.sort_by(|a, b| {
+        a.article_id.cmp(&b.article_id).then(a.sentence_index.cmp(&b.sentence_index))
+    });
+    assert_eq!(input.evidence.sentences, other);
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let html =
+        render(&synthetic::hostile().input("</title><script>broken()</script>", Limits::default()))
+            .unwrap();
+    assert_eq!(html.matches("<script").count(), 2, "the data and our own");
+    for markup in ["<img", "<svg onload", "<iframe", "<!--", "onmouseover=\"", "<b>T"] {
+        assert!(!html.contains(markup), "{markup}");
+    }
+    assert!(html.len() < 1_000_000, "a 100 kB word is cut: {} bytes", html.len());
+    assert!(!html.contains('\0') && !html.contains('\u{7}'));
+}
+
+#[test]
+fn writes_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = synthetic::one_event().input("Lake", Limits::default());
+    let file = folder.path().join("report.html");
+    write(&input, &file).unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), render(&input).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    assert!(write(&input, &folder.path().join("none/report.html")).is_err());
+    let mut empty = input;
+    empty.outlets.clear();
+    assert!(render(&empty).unwrap_err().hint().is_some());
+}
+
+// --- in a browser --------------------------------------------------------------------
+
+fn browser() -> Option<PathBuf> {
+    let found = chromium::find();
+    if found.is_none() {
+        println!("skipped: no Chromium on the path or in PARALLAX_CHROMIUM");
+    }
+    found
+}
+
+/// The report with a second script, let in by its hash, that acts as a reader would and
+/// writes what it saw into the document.
+fn with_reader(html: &str, script: &str) -> String {
+    use base64::Engine;
+    let script = format!(
+        "window.addEventListener('load', async () => {{ \
+           const wait = (ms) => new Promise((done) => setTimeout(done, ms)); \
+           const log = []; try {{ {script} }} catch (e) {{ log.push('ERROR ' + e); }} \
+           const pre = document.createElement('pre'); pre.id = 'seen'; \
+           pre.textContent = log.join('\\n'); document.body.append(pre); }});"
+    );
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&script));
+    html.replacen("script-src '", &format!("script-src 'sha256-{hash}' '"), 1).replacen(
+        "</body>",
+        &format!("<script>{script}</script></body>"),
+        1,
+    )
+}
+
+fn seen(dom: &str) -> Vec<String> {
+    let from = dom.rfind("<pre id=\"seen\">").expect("the reader's script ran") + 15;
+    let text = &dom[from..from + dom[from..].find("</pre>").unwrap()];
+    text.lines().map(Into::into).collect()
+}
+
+fn visit(browser: &Path, html: &str, hash: &str, script: &str) -> Vec<String> {
+    let (_folder, file) = page(&with_reader(html, script));
+    let opened = chromium::open(browser, &file, hash, &[]);
+    assert!(opened.console.is_empty(), "{:#?}", opened.console);
+    seen(&opened.dom)
+}
+
+#[test]
+fn a_browser_switches_pages_and_finds_the_sentences() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
+    let seen = visit(
+        &browser,
+        &html,
+        "",
+        r#"
+        const shown = () => [...document.querySelectorAll('.page')].filter(p => getComputedStyle(p).display !== 'none').map(p => p.id).join();
+        const items = () => [...document.querySelectorAll('.page:not(.off) li[data-k]')].filter(l => getComputedStyle(l).display !== 'none');
+        log.push(shown());
+        for (const a of document.querySelectorAll('nav a')) { a.click(); await wait(50); log.push(shown()); }
+        location.hash = '#/outlet/lakeside-news'; await wait(50);
+        log.push(items().length);
+        const page = document.querySelector('.page:not(.off)');
+        page.querySelector('tr[data-name=distance] a').click(); await wait(50);
+        log.push(items().length + ' ' + items().map(l => l.querySelector('mark').textContent).join('|'));
+        log.push(page.querySelector('.state').textContent);
+        log.push(decodeURIComponent(location.hash));
+        const box = page.querySelector('.search');
+        box.value = 'PUMPS'; box.dispatchEvent(new Event('input', {bubbles: true})); await wait(300);
+        log.push(items().length + ' ' + location.hash);
+        page.querySelector('.all').click(); await wait(50);
+        log.push(items().length + ' ' + box.value);
+        page.querySelector('button[data-sentences]').click();
+        log.push(document.documentElement.dataset.lastCsv.split('\r\n')[0]);
+        page.querySelector('a[href*="/stance/"]').click(); await wait(50);
+        log.push(page.querySelector('.state').textContent);
+        document.querySelector('#theme').click();
+        log.push(document.documentElement.dataset.theme);
+    "#,
+    );
+    let expected = [
+        "/overview",
+        "/overview",
+        "/outlet/harbour-post",
+        "/outlet/lakeside-news",
+        "/outlet/the-velm-courier",
+        "/outlet/valley-radio",
+        "/differences",
+        "/targets",
+        "/method",
+        "4",
+        "2 “water grab”|insisted",
+        "2 sentences: distance.",
+        "#/outlet/lakeside-news/engagement/distance",
+        "1 #/outlet/lakeside-news/engagement/distance?q=PUMPS",
+        "4 ",
+        "outlet,article,place,sentence,labels",
+        "1 sentence: Orsa.",
+        "light",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_link_leads_to_its_view() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
+    let script = "log.push(document.querySelector('.page:not(.off)').id); \
+        log.push([...document.querySelectorAll('.page:not(.off) li[data-k]:not(.off)')].length); \
+        log.push(document.querySelectorAll('li.here').length); log.push(document.title);";
+    let seen =
+        visit(&browser, &html, "#/outlet/valley-radio/engagement/distance?q=farmers", script);
+    assert_eq!(seen, ["/outlet/valley-radio", "1", "0", "Valley Radio – Lake"]);
+    let seen = visit(&browser, &html, "#s5", script);
+    assert_eq!(seen, ["/outlet/lakeside-news", "4", "1", "Lakeside News – Lake"]);
+    let seen = visit(&browser, &html, "#/no/such/page", script);
+    assert_eq!(seen[0], "/overview");
+}
+
+#[test]
+fn hostile_text_changes_nothing_in_a_browser() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::hostile().input("Hostile", Limits::default())).unwrap();
+    let seen = visit(
+        &browser,
+        &html,
+        "",
+        r#"
+        log.push(typeof broken, document.querySelectorAll('img, iframe, svg[onload]').length, document.scripts.length);
+        log.push([...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => a.name.startsWith('on'))).length);
+        log.push([...document.querySelectorAll('a[href]')].filter(a => !/^(#|https?:)/.test(a.getAttribute('href'))).length);
+        for (const a of document.querySelectorAll('nav a')) { a.click(); await wait(20); }
+        log.push(document.documentElement.scrollWidth <= innerWidth ? 'fits' : 'wide ' + document.documentElement.scrollWidth);
+        const cells = [];
+        for (const b of document.querySelectorAll('button.csv')) { b.click(); cells.push(...document.documentElement.dataset.lastCsv.split(/[,\r\n]+/)); }
+        log.push(cells.filter(c => /^"?[=+@]/.test(c) || /^"?-[^0-9]/.test(c)).join(' ; '));
+        log.push(typeof broken);
+    "#,
+    );
+    assert_eq!(seen, ["undefined", "0", "3", "0", "0", "fits", "", "undefined"]);
+}
+
+#[test]
+fn differences_sort_and_narrow() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::many(4, 12, 8).input("Lake", Limits::default())).unwrap();
+    let seen = visit(
+        &browser,
+        &html,
+        "#/differences",
+        r#"
+        const rows = () => [...document.querySelectorAll('table.sortable tbody tr:not(.off)')];
+        const heads = [...document.querySelectorAll('table.sortable th button')];
+        const all = rows().length;
+        heads[4].click();
+        const d = rows().map(r => Number(r.dataset.n.split(' ')[0]));
+        log.push(d.every((x, i) => !i || d[i - 1] <= x), heads[4].parentNode.getAttribute('aria-sort'));
+        heads[4].click();
+        log.push(Number(rows()[0].dataset.n.split(' ')[0]) === Math.max(...d));
+        const pick = document.querySelector('select.pick'); pick.value = 'Outlet B'; pick.dispatchEvent(new Event('change'));
+        log.push(rows().length * 2 === all, rows().every(r => r.textContent.includes('Outlet B')));
+        log.push(document.querySelectorAll('#\\/outlet\\/outlet-a svg.trend').length > 0);
+    "#,
+    );
+    assert_eq!(seen, ["true", "ascending", "true", "true", "true", "true"]);
+}
+
+#[test]
+fn readable_without_scripts() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
+    let html = html.replacen("script-src '", "script-src 'sha256-none' 'x", 1);
+    let (_folder, file) = page(&html);
+    let opened = chromium::open(&browser, &file, "", &[]);
+    assert!(!opened.dom.contains("class=\"js\"") && !opened.dom.contains("page off"));
+}
