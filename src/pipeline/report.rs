@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::run::RunRecord;
 use super::ProfileSummary;
 use crate::error::Result;
-use crate::report::{
-    Evidence, EvidenceBuilder, Limits, ModelInfo, OutletInfo, ReportInput, RunInfo, write,
-};
+use crate::report::evidence::{Evidence, EvidenceBuilder, Limits};
+use crate::report::input::{ModelInfo, OutletInfo, ReportInput, RunInfo};
+use crate::report::write;
 use crate::scoring::tables::ScoredFolder;
 
 /// Writes `report.html` into the scored folder `dir`; returns its path.

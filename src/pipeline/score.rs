@@ -20,8 +20,8 @@ use crate::scoring::tables::{
     Format, TableWriter, articles_schema, extra_columns, mentions_schema, sentences_schema,
 };
 use crate::scoring::window::Window;
-use crate::text::targets::{Target, TargetDiscovery, TargetFinder};
-use crate::text::split;
+use crate::text::targets::{Target, TargetFinder};
+use crate::text::{TargetDiscovery, split};
 
 /// A window ends at this many characters of text …
 const WINDOW_CHARS: usize = 1 << 20;

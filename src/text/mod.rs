@@ -10,12 +10,9 @@ mod quotes;
 mod segment;
 mod split;
 pub mod targets;
-<<<<<<< HEAD
-pub mod tokens;
-=======
 #[cfg(test)]
 mod tests;
->>>>>>> reading
+pub mod tokens;
 mod words;
 
 use serde::{Deserialize, Serialize};
