@@ -9,6 +9,16 @@ use super::sources::{Bounds, Kind, Source, decode, open, read_all};
 /// More elements than any article's page has; what has more is not laid out but dumped.
 const MOST_ELEMENTS: usize = 200_000;
 
+/// Elements inside one another; browsers stop at 512. The time to lay out a page grows with the square.
+const DEEPEST: usize = 1000;
+
+/// Elements that have no end tag, or need none.
+#[rustfmt::skip]
+const UNCLOSED: &[&str] = &[
+    "area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html", "img", "input", "li", "link",
+    "meta", "optgroup", "option", "p", "param", "path", "rp", "rt", "source", "tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr",
+];
+
 /// A file that is an article.
 pub(crate) struct Document {
     source: Source,
@@ -44,6 +54,11 @@ impl Document {
 
     /// The main text of a page, and what its head says of it.
     fn page(&self, html: &str) -> Result<Vec<(&'static str, String)>, String> {
+        if is_too_deep(html) {
+            return Err(format!(
+                "is no page of an article: more than {DEEPEST} elements lie one in another"
+            ));
+        }
         let config = Config {
             text_mode: TextMode::Formatted,
             max_elements_to_parse: MOST_ELEMENTS,
@@ -63,6 +78,28 @@ impl Document {
         values.extend(article.url.map(|u| ("url", u)));
         Ok(values)
     }
+}
+
+/// Whether more elements are open at once than in any page that people wrote.
+fn is_too_deep(html: &str) -> bool {
+    let mut depth = 0_usize;
+    for tag in html.split('<').skip(1) {
+        let name = tag.trim_start_matches('/');
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
+        let name = &name[..end];
+        if name.is_empty() || UNCLOSED.iter().any(|u| name.eq_ignore_ascii_case(u)) {
+            continue;
+        }
+        if tag.starts_with('/') {
+            depth = depth.saturating_sub(1);
+        } else {
+            depth += 1;
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
 }
 
 impl Rows for Document {

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::fields::Cell;
+use super::fields::{Cell, Mapping};
 use super::rows::{Problem, Row, Rows};
 use super::sources::{Bounds, Stream, not_utf8, read_line};
 
@@ -105,17 +105,42 @@ pub(crate) struct JsonObjects {
     limit: u64,
     /// Objects of an array inside the last object.
     inner: std::vec::IntoIter<Value>,
+    /// The columns that the user named; an object that has them is an article.
+    map: Vec<(String, String)>,
     started: bool,
 }
 
+/// Why there is no object.
+enum Broken {
+    /// It is too large; the next one can be read.
+    Large(String),
+    /// There is no telling where the next one would begin.
+    Lost(String),
+}
+
 impl JsonObjects {
-    pub(crate) fn new(stream: Stream, limit: u64) -> Self {
-        JsonObjects { stream, number: 0, limit, inner: Vec::new().into_iter(), started: false }
+    pub(crate) fn new(stream: Stream, limit: u64, map: Vec<(String, String)>) -> Self {
+        JsonObjects { stream, number: 0, limit, inner: Vec::new().into_iter(), map, started: false }
+    }
+
+    /// The list of articles that an object wraps, if it is not an article itself.
+    fn unwrap_list(&self, object: &mut Map<String, Value>) -> Option<Vec<Value>> {
+        let columns: Vec<&str> = object.keys().map(String::as_str).collect();
+        if Mapping::of(&columns, &self.map).has_text() {
+            return None;
+        }
+        let is_list =
+            |v: &Value| v.as_array().is_some_and(|a| a.first().is_some_and(Value::is_object));
+        let key = object.iter().find(|(_, v)| is_list(v)).map(|(k, _)| k.clone())?;
+        match object.remove(&key) {
+            Some(Value::Array(items)) => Some(items),
+            _ => None,
+        }
     }
 
     /// The bytes of the next object, brackets and strings balanced. What stands between
     /// objects (the array's brackets, commas) is passed over, what does not belong there is an error.
-    fn next_object(&mut self) -> io::Result<Option<Result<Vec<u8>, String>>> {
+    fn next_object(&mut self) -> io::Result<Option<Result<Vec<u8>, Broken>>> {
         let mut object = Vec::new();
         let mut length = 0_u64;
         let (mut depth, mut in_string, mut escaped) = (0_u64, false, false);
@@ -123,9 +148,9 @@ impl JsonObjects {
             let buffer = self.stream.fill_buf()?;
             if buffer.is_empty() {
                 let broken = depth > 0;
-                return Ok(
-                    broken.then(|| Err("the file breaks off in the middle of an object".into()))
-                );
+                return Ok(broken.then(|| {
+                    Err(Broken::Lost("the file breaks off in the middle of an object".into()))
+                }));
             }
             let mut used = 0;
             let mut ended = None;
@@ -153,7 +178,9 @@ impl JsonObjects {
                         if depth == 0 {
                             let limit = self.limit;
                             ended = Some(if length > limit {
-                                Err(format!("the object is larger than {limit} bytes"))
+                                Err(Broken::Large(format!(
+                                    "the object is larger than {limit} bytes"
+                                )))
                             } else {
                                 Ok(std::mem::take(&mut object))
                             });
@@ -163,10 +190,10 @@ impl JsonObjects {
                     b'[' | b']' | b',' | b' ' | b'\t' | b'\r' | b'\n' => {}
                     0xef | 0xbb | 0xbf if !self.started => {}
                     _ if depth == 0 => {
-                        ended = Some(Err(format!(
+                        ended = Some(Err(Broken::Lost(format!(
                             "{:?} stands where an object is expected",
                             char::from(byte)
-                        )));
+                        ))));
                         break;
                     }
                     _ => {}
@@ -194,51 +221,36 @@ impl Rows for JsonObjects {
                     )),
                 });
             }
+            let number = Some(self.number + 1);
             let bytes = match self.next_object() {
                 Ok(None) => return None,
                 Ok(Some(Ok(bytes))) => bytes,
-                // Without a first object there is no telling where the next one would begin.
-                Ok(Some(Err(reason))) if !self.started => {
-                    return Some(Err(Problem::File(None, format!("is not valid JSON: {reason}"))));
-                }
-                Ok(Some(Err(reason))) => {
+                Ok(Some(Err(Broken::Large(reason)))) => {
                     self.number += 1;
-                    let stop = reason.contains("expected") || reason.contains("breaks off");
-                    let number = Some(self.number);
-                    return Some(Err(if stop {
-                        Problem::File(number, reason)
-                    } else {
-                        Problem::Row(number, reason)
-                    }));
+                    self.started = true;
+                    return Some(Err(Problem::Row(number, reason)));
                 }
-                Err(e) => return Some(Err(cannot_read(Some(self.number + 1), &e))),
+                Ok(Some(Err(Broken::Lost(reason)))) => {
+                    return Some(Err(Problem::File(
+                        number,
+                        format!("is not valid JSON: {reason}"),
+                    )));
+                }
+                Err(e) => return Some(Err(cannot_read(number, &e))),
             };
             self.started = true;
             match object(&bytes) {
                 Ok(mut object) => {
-                    let list = object
-                        .iter()
-                        .find(|(_, v)| {
-                            v.as_array().is_some_and(|a| a.first().is_some_and(Value::is_object))
-                        })
-                        .map(|(k, _)| k.clone());
-                    let texts = object
-                        .values()
-                        .filter(|v| v.as_str().is_some_and(|s| s.len() > 200))
-                        .count();
-                    // The wrapper of a list of articles, not an article with a list of, say, authors.
-                    if let (Some(key), 0, true) = (list, texts, self.number == 0)
-                        && let Some(Value::Array(items)) = object.remove(&key)
-                    {
+                    if let Some(items) = self.unwrap_list(&mut object) {
                         self.inner = items.into_iter();
                         continue;
                     }
                     self.number += 1;
-                    return Some(Ok(row(object, Some(self.number))));
+                    return Some(Ok(row(object, number)));
                 }
                 Err(reason) => {
                     self.number += 1;
-                    return Some(Err(Problem::Row(Some(self.number), reason)));
+                    return Some(Err(Problem::Row(number, reason)));
                 }
             }
         }

@@ -11,6 +11,8 @@ mod read;
 mod rows;
 mod sources;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

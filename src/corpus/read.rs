@@ -164,7 +164,10 @@ impl Corpus {
                 })
             }
             Kind::JsonLines => stream().map(|s| Box::new(JsonLines::new(s, row_limit)) as _),
-            Kind::Json => stream().map(|s| Box::new(JsonObjects::new(s, row_limit)) as _),
+            Kind::Json => {
+                let map = self.options.map.clone();
+                stream().map(|s| Box::new(JsonObjects::new(s, row_limit, map)) as _)
+            }
             Kind::Csv => stream().map(|s| Box::new(Csv::new(s, false, row_limit)) as _),
             Kind::Tsv => stream().map(|s| Box::new(Csv::new(s, true, row_limit)) as _),
             Kind::Parquet => match Parquet::open(&source.path) {

@@ -25,6 +25,8 @@ pub(crate) struct Mark {
     /// Bytes of the text.
     pub range: Range<usize>,
     pub turn: Turn,
+    /// `"` or `'`.
+    pub mark: char,
 }
 
 /// A quotation.
@@ -145,7 +147,11 @@ impl Tracker<'_> {
                 } else if closers == 0 && self.depth == 0 && self.is_slip(start, raw) {
                     self.open = None;
                     self.push(start..raw.range.end, true);
-                    self.found.marks.push(Mark { range: raw.range.clone(), turn: Turn::Close });
+                    self.found.marks.push(Mark {
+                        range: raw.range.clone(),
+                        turn: Turn::Close,
+                        mark: '"',
+                    });
                     return;
                 } else if self.depth == 0 {
                     // Its closing mark was lost before this one opened.
@@ -168,7 +174,7 @@ impl Tracker<'_> {
                 }
             }
         };
-        self.found.marks.push(Mark { range: raw.range.clone(), turn });
+        self.found.marks.push(Mark { range: raw.range.clone(), turn, mark: '"' });
     }
 
     /// Whether an opening mark was typed for a closing one, as in `“bumps in the road “ahead` and
@@ -294,14 +300,18 @@ fn single_marks(text: &str, units: &[Range<usize>], i: usize) -> Quotations {
                 .then_some(units[i].end)
         };
         if let Some(k) = close {
-            found.marks.push(Mark { range: open.range.clone(), turn: Turn::Open });
-            found.marks.push(Mark { range: candidates[k].range.clone(), turn: Turn::Close });
+            found.marks.push(Mark { range: open.range.clone(), turn: Turn::Open, mark: '\'' });
+            found.marks.push(Mark {
+                range: candidates[k].range.clone(),
+                turn: Turn::Close,
+                mark: '\'',
+            });
             let range = open.range.start..candidates[k].range.end;
             found.spans.push(Span { range, mark: '\'', closed: true });
             at = k + 1;
         } else if let (true, Some(end)) = (text[open.range.clone()].starts_with('‘'), reopened())
         {
-            found.marks.push(Mark { range: open.range.clone(), turn: Turn::Open });
+            found.marks.push(Mark { range: open.range.clone(), turn: Turn::Open, mark: '\'' });
             found.spans.push(Span { range: open.range.start..end, mark: '\'', closed: true });
             break;
         } else {

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::boilerplate::{clutter, cut_labels, is_residue};
 use super::lines::{joins_next, lines, trim};
-use super::normal::{Normal, model_text};
-use super::quotes::{Quotations, quotations};
+use super::normal::Normal;
+use super::quotes::{Quotations, Turn, quotations};
 use super::segment::Segmenter;
 use super::{Role, Sentence};
 use crate::corpus::Article;
@@ -14,6 +14,9 @@ use crate::corpus::Article;
 const HEADLINE_WORDS: usize = 20;
 /// A headline has no more characters than this.
 const HEADLINE_LENGTH: usize = 140;
+
+/// Bytes of the first paragraph that are compared with the title.
+const LONGEST_TITLE: usize = 1000;
 
 /// A paragraph: one line, or several that belong together.
 struct Unit {
@@ -26,7 +29,7 @@ struct Unit {
 ///
 /// Every character of the text that shows, page clutter included, lies in exactly one
 /// sentence; sentences are never empty, never overlap and are trimmed of white space
-/// (and of the other characters that [`model_text`] makes nothing of).
+/// (and of the other characters that [`model_text`](super::model_text) makes nothing of).
 /// [`Sentence::start`] and [`Sentence::end`] cut exactly [`Sentence::text`] out of
 /// [`Article::text`].
 ///
@@ -43,17 +46,15 @@ pub fn split(article: &Article) -> Vec<Sentence> {
     let mut offsets = Offsets { text, byte: 0, characters: 0 };
     let mut sentences = Vec::new();
 
-    let title = article.title.as_deref().map(model_text).unwrap_or_default();
-    let mut title_found = title.is_empty();
-    if !title_found
-        && !units
-            .iter()
-            .find(|u| !u.clutter)
-            .is_some_and(|u| begins(&text[u.range.clone()], &title))
-    {
+    let title = article.title.as_deref().map(bare).unwrap_or_default();
+    let first = units.iter().find(|u| !u.clutter).map_or("", |u| &text[u.range.clone()]);
+    let opening = bare(&first[..first.floor_char_boundary(LONGEST_TITLE)]);
+    // A text that begins with its title has no need of it a second time.
+    let repeats = title == opening || title.len() >= 15 && opening.starts_with(&title);
+    if !title.is_empty() && !repeats {
         sentences.extend(article.title.as_deref().and_then(headline));
-        title_found = true;
     }
+    let mut title_due = !title.is_empty() && title == opening;
 
     for unit in &units {
         if unit.clutter {
@@ -74,8 +75,7 @@ pub fn split(article: &Article) -> Vec<Sentence> {
             .filter(|r| !r.is_empty())
             .collect();
         quotations.end_with_sentence(&ranges);
-        let is_title = !title_found && ranges.len() == 1;
-        title_found = true;
+        let is_title = std::mem::take(&mut title_due) && ranges.len() == 1;
         let alone = ranges.len() == 1 && prose.len() > 1;
         for range in &ranges {
             let source = &text[range.clone()];
@@ -118,7 +118,10 @@ fn units(text: &str) -> Vec<Unit> {
 fn shown(text: &str, range: &Range<usize>, quotations: &Quotations) -> Normal {
     let before = quotations.around(range.start);
     let inside = before.is_some_and(|s| s.mark == '"');
-    let taken_up = quotations.mark_at(range.start).is_some();
+    // A paragraph of a long quotation begins with a mark of its own.
+    let taken_up = before.is_some_and(|span| {
+        quotations.mark_at(range.start).is_some_and(|m| m.turn == Turn::Open && m.mark == span.mark)
+    });
     let mut normal = Normal::read(&text[range.clone()], inside && !taken_up);
     if let Some(span) = before.filter(|_| !taken_up) {
         // The pair of a single mark that the sentence still has is a single one.
@@ -157,11 +160,9 @@ fn headline(title: &str) -> Option<Sentence> {
     Some(cut(title, &range, normal, Role::Headline))
 }
 
-/// Whether a paragraph begins with the title, whatever its marks and spaces.
-fn begins(paragraph: &str, title: &str) -> bool {
-    let bare = |c: &char| c.is_alphanumeric();
-    let mut found = paragraph.chars().filter(bare).flat_map(char::to_lowercase);
-    title.chars().filter(bare).flat_map(char::to_lowercase).all(|c| found.next() == Some(c))
+/// The letters and digits of a title, by which it is known whatever its marks and spaces.
+fn bare(title: &str) -> String {
+    title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Whether a paragraph of one sentence is a headline: short, begun like one, and without a full stop.
