@@ -101,7 +101,7 @@ def draw(rows, across, zero=None, title=""):
 
 
 draw(overall[overall["layer"] == LAYER], "label",
-     title=f"{LAYER}: observed share of sentences, 95% interval where there is one")
+     title=f"{LAYER}: observed share of sentences, interval where there is one")
 overall[overall["layer"] == LAYER].pivot(index="label", columns="outlet", values="share").round(3)
 # %% md
 # ## Differences between outlets

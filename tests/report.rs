@@ -342,3 +342,40 @@ fn readable_without_scripts() {
     let opened = chromium::open(&browser, &file, "", &[]);
     assert!(!opened.dom.contains("class=\"js\"") && !opened.dom.contains("page off"));
 }
+
+/// Pictures to look at: set `PARALLAX_SCREENSHOTS` to a folder.
+#[test]
+fn pictures_of_every_page() {
+    let Some(folder) = std::env::var_os("PARALLAX_SCREENSHOTS").map(PathBuf::from) else {
+        println!("skipped: PARALLAX_SCREENSHOTS names no folder");
+        return;
+    };
+    let Some(browser) = browser() else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    let pages =
+        ["overview", "outlet/valley-radio", "outlet/outlet-a", "differences", "targets", "method"];
+    let looks = [
+        ("light", "1280,900", ""),
+        ("dark", "1280,900", "--blink-settings=preferredColorScheme=0"),
+        ("narrow", "500,1200", ""),
+    ];
+    for (name, corpus) in [("one", synthetic::one_event()), ("many", synthetic::many(6, 24, 10))] {
+        let html = render(&corpus.input("Lake Velm", Limits::default())).unwrap();
+        let (_folder, file) = page(&html);
+        for path in pages.iter().filter(|p| html.contains(&format!("id=\"/{p}\""))) {
+            for (look, size, setting) in looks {
+                let picture = folder.join(format!("{name}-{}-{look}.png", path.replace('/', "-")));
+                let to = format!("--screenshot={}", picture.display());
+                let size = format!("--window-size={size}");
+                let mut flags = vec!["--hide-scrollbars", to.as_str(), size.as_str()];
+                flags.extend(Some(setting).filter(|s| !s.is_empty()));
+                chromium::open(&browser, &file, &format!("#/{path}"), &flags);
+                assert!(
+                    picture.metadata().is_ok_and(|m| m.len() > 10_000),
+                    "{}",
+                    picture.display()
+                );
+            }
+        }
+    }
+}

@@ -20,7 +20,9 @@ pub(super) struct ContrastsPage {
     /// Said about the number of rows.
     pub note: String,
     pub scale: String,
+    /// Differences told apart, of those that were tested.
     pub n_apart: usize,
+    pub n_tested: usize,
 }
 
 /// One difference.
@@ -44,8 +46,12 @@ pub(super) struct ContrastView {
 
 /// The rows shown: those told apart first, then the largest differences.
 pub(super) fn shown<'a>(cx: &Context<'a>) -> Vec<&'a ContrastRow> {
-    let mut rows: Vec<&ContrastRow> =
-        cx.input.contrasts.iter().filter(|r| r.difference.is_finite()).collect();
+    let mut rows: Vec<&ContrastRow> = cx
+        .input
+        .contrasts
+        .iter()
+        .filter(|r| r.difference.is_finite() && (r.q.is_some() || r.difference != 0.0))
+        .collect();
     rows.sort_by(|a, b| {
         apart(b).cmp(&apart(a)).then(b.difference.abs().total_cmp(&a.difference.abs()))
     });
@@ -69,7 +75,7 @@ pub(super) fn contrasts_page(cx: &Context) -> ContrastsPage {
         .into_iter()
         .find(|&e| largest <= e)
         .unwrap_or(1.0);
-    let note = if cx.input.contrasts.len() > rows.len() {
+    let note = if rows.len() == MOST {
         format!(
             "The {} largest of {} differences; all are in contrasts.parquet.",
             text::count(rows.len() as u64),
@@ -80,7 +86,8 @@ pub(super) fn contrasts_page(cx: &Context) -> ContrastsPage {
     };
     let views: Vec<ContrastView> = rows.into_iter().map(|r| view(cx, r, end)).collect();
     ContrastsPage {
-        n_apart: views.iter().filter(|v| v.apart).count(),
+        n_apart: cx.input.contrasts.iter().filter(|r| apart(r)).count(),
+        n_tested: cx.input.contrasts.iter().filter(|r| r.q.is_some()).count(),
         layers: cx
             .layers
             .iter()

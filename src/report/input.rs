@@ -73,6 +73,8 @@ pub struct RunInfo {
     pub targets: Vec<String>,
     /// Whether the targets were found in the corpus, not given by the user.
     pub targets_discovered: bool,
+    /// Coverage of the intervals; `None`: 0.95.
+    pub level: Option<f64>,
     /// Further settings: name and value.
     pub settings: Vec<(String, String)>,
     /// What was skipped and why: reason and how often.

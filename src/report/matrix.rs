@@ -110,7 +110,7 @@ pub(super) fn share_cell(
             format!("{}–{}", text::percent_bare(low), text::percent_bare(high)),
             Some((place(low), place(high))),
             format!(
-                "{what}: {} of {}, 95% interval {} to {}",
+                "{what}: {} of {}, interval {} to {}",
                 text::percent(row.share),
                 text::counted(row.n_sentences, "sentence", "sentences"),
                 text::percent(low),

@@ -62,6 +62,7 @@ struct Page<'a> {
 
 /// What the page on method and limits lists.
 struct Method {
+    level: String,
     model: Vec<(&'static str, String)>,
     run: Vec<(&'static str, String)>,
     layers: Vec<MethodLayer>,
@@ -173,6 +174,7 @@ fn method(cx: &Context) -> Method {
     let layers = cx.layers.iter().chain(&cx.target_layers);
     let evidence = &cx.input.evidence;
     Method {
+        level: text::percent(run.level.unwrap_or(0.95)),
         model: known(vec![
             ("Name", model.name.clone()),
             ("Version", model.version.clone()),

@@ -113,7 +113,7 @@ fn in_pool(
         return Vec::new();
     }
     let least = (outlets.len() * 3).div_ceil(5).max(2);
-    let most_sentences = (pool.len() / 8).max(3);
+    let most_sentences = (pool.len() / 8).max(2 * outlets.len());
     found
         .into_values()
         .filter(|o| o.len() >= least && o.len() <= most_sentences)

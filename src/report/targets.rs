@@ -56,7 +56,7 @@ pub(super) fn mean_cell(row: &TargetProfileRow, href: String, what: &str) -> Cel
     };
     let spoken = match interval {
         Some((low, high)) => format!(
-            "{what}: mean {}, 95% interval {} to {}, {mentions}",
+            "{what}: mean {}, interval {} to {}, {mentions}",
             text::signed(row.share),
             text::signed(low),
             text::signed(high)

@@ -58,10 +58,10 @@ pub fn open(browser: &Path, file: &Path, hash: &str, extra: &[&str]) -> Opened {
         .unwrap();
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if began.elapsed() > Duration::from_secs(90) {
+        if began.elapsed() > Duration::from_secs(300) {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("the browser did not finish in 90 s");
+            panic!("the browser did not finish in 300 s");
         }
         std::thread::sleep(Duration::from_millis(50));
     }

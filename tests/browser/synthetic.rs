@@ -1,6 +1,8 @@
 //! Invented corpora for the report's tests: rows as scoring would hand them over, with
 //! labels set by hand or by lot, and figures from the real statistics.
 
+#![allow(dead_code)] // each test program uses a part of it
+
 use parallax::corpus::Article;
 use parallax::model::codebook::{Codebook, Label, Layer, LayerKind};
 use parallax::profile::{self, Observations, Settings};
