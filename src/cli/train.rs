@@ -1,16 +1,16 @@
 //! `parallax train`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::{OK, SKIPPED, progress};
 use crate::corpus::Skip;
-use crate::model::Codebook;
 use crate::model::hub::EncoderFiles;
+use crate::model::{Bundle, Codebook};
 use crate::training::data::{self, Example};
 use crate::training::recipe::{Recipe, Source};
-use crate::training::trainer::{self, Event};
+use crate::training::trainer::{self, Event, Trained};
 
 /// Make a model from labelled sentences
 #[derive(Debug, clap::Args)]
@@ -51,15 +51,41 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             args.out.display()
         );
     }
-    let (mut recipe, codebook) = Recipe::open(&args.recipe)?;
+    let mut skipped = Vec::new();
+    let trained = train(&args.recipe, args, &mut skipped)?;
+    trained.bundle.write(&args.out).context("the trained model could not be written")?;
+    super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
+    eprintln!("wrote the model to {}", args.out.display());
+    Ok(if skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// Follows a recipe, and first the one that it comes after.
+fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Trained> {
+    let (mut recipe, codebook) = Recipe::open(path)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.optimizer.epochs = args.epochs.unwrap_or(recipe.optimizer.epochs);
-    let base = EncoderFiles::open(args.base.as_deref().unwrap_or(&recipe.base))?;
-    let mut skipped = Vec::new();
+    let base = match (&args.base, &recipe.after) {
+        // A bundle given as the base is the earlier recipe's result.
+        (Some(base), Some(_)) if Path::new(base).join("parallax.toml").is_file() => {
+            EncoderFiles::open(base)?
+        }
+        (_, Some(earlier)) => {
+            let earlier = path.parent().unwrap_or(Path::new(".")).join(earlier);
+            let Bundle { config, tokenizer, weights, .. } = train(&earlier, args, skipped)?.bundle;
+            EncoderFiles {
+                place: earlier.display().to_string(),
+                config: config.into_owned(),
+                tokenizer: tokenizer.into_owned(),
+                weights: weights.into_owned(),
+            }
+        }
+        (Some(base), None) => EncoderFiles::open(base)?,
+        (None, None) => EncoderFiles::open(&recipe.base)?,
+    };
     let mut read = |sources: &[Source]| -> anyhow::Result<Vec<Example>> {
         let mut examples = Vec::new();
         for source in sources {
-            examples.extend(read_source(source, args, &codebook, &mut skipped)?);
+            examples.extend(read_source(source, args, &codebook, skipped)?);
         }
         Ok(examples)
     };
@@ -69,7 +95,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let examples = data::without(examples, &held_out);
     let (train, dev) = data::split(examples, recipe.dev.share, recipe.seed);
     eprintln!(
-        "{} sentences to train on, {} to choose and calibrate on, {} left out as test data",
+        "{}: {} sentences to train on, {} to choose and calibrate on, {} left out as test data",
+        path.display(),
         train.len(),
         dev.len(),
         n - train.len() - dev.len()
@@ -96,10 +123,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     };
     let trained = trainer::train(&recipe, &codebook, base, &train, &dev, &mut observe)?;
     bar.finish_and_clear();
-    trained.bundle.write(&args.out).context("the trained model could not be written")?;
-    super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
-    eprintln!("wrote the model to {}", args.out.display());
-    Ok(if skipped.is_empty() { OK } else { SKIPPED })
+    Ok(trained)
 }
 
 fn read_source(

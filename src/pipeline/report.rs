@@ -24,7 +24,7 @@ pub fn report_folder(dir: &Path, summary: ProfileSummary, title: &str) -> Result
         outlets: outlets(&folder)?,
         evidence: evidence(&folder)?,
         model: model_info(&run),
-        run: run_info(&run),
+        run: run_info(&run, summary.settings.level),
         codebook: summary.codebook,
         profiles: summary.profiles,
         contrasts: summary.contrasts,
@@ -104,7 +104,7 @@ fn model_info(run: &RunRecord) -> ModelInfo {
     }
 }
 
-fn run_info(run: &RunRecord) -> RunInfo {
+fn run_info(run: &RunRecord, level: f64) -> RunInfo {
     let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
     for skip in &run.skipped {
         *skipped.entry(skip.reason.clone()).or_default() += 1;
@@ -132,5 +132,6 @@ fn run_info(run: &RunRecord) -> RunInfo {
         targets_discovered: run.targets_discovered,
         settings,
         skipped: skipped.into_iter().collect(),
+        level: Some(level),
     }
 }

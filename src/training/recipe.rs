@@ -21,6 +21,10 @@ pub struct Recipe {
     pub base: String,
     /// Licence of the weights to be made.
     pub licence: String,
+    /// A recipe, relative to this one, whose result is the base instead: training goes on from
+    /// its encoder and its layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<PathBuf>,
     /// The codebook's file, relative to the recipe.
     pub codebook: PathBuf,
     /// Longest input in tokens, special tokens included.

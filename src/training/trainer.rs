@@ -218,13 +218,18 @@ fn fresh_model(recipe: &Recipe, codebook: &Codebook, base: &EncoderFiles) -> Res
     let config = parse_config(&base.config, &base.place)?;
     let weights = load_weights(&base.weights, &device, &base.place)?;
     let vb = VarBuilder::from_tensors(weights, DType::F32, &device);
-    let encoder = Encoder::load(vb, &config)
+    let encoder = Encoder::load(vb.clone(), &config)
         .map_err(|e| Error::model(&base.place, format!("model.safetensors: {e}")))?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ 0x5eed);
     let heads = codebook
         .layers
         .iter()
-        .map(|l| Head::random(l, config.hidden_size, &mut rng, &device))
+        .map(|l| {
+            // A bundle as the base: layers that it has already go on from where they are.
+            let trained = vb.pp("layers").pp(&l.name);
+            Head::load(l, config.hidden_size, trained)
+                .or_else(|_| Head::random(l, config.hidden_size, &mut rng, &device))
+        })
         .collect::<candle_core::Result<_>>()?;
     let meta = Meta {
         format: FORMAT,
