@@ -163,11 +163,11 @@ fn a_map_names_columns() {
         ..ReadOptions::default()
     };
     let (articles, _, error) =
-        read_with(&[path.clone()], map(&[("text", "was"), ("outlet", "WER")]));
+        read_with(std::slice::from_ref(&path), map(&[("text", "was"), ("outlet", "WER")]));
     assert!(error.is_none());
     assert_eq!((articles[0].text.as_str(), articles[0].outlet.as_str()), ("It is shut.", "Vale"));
     assert_eq!(articles[0].event.as_deref(), Some("bridge"));
-    let (_, _, error) = read_with(&[path.clone()], map(&[("outlet", "nowhere")]));
+    let (_, _, error) = read_with(std::slice::from_ref(&path), map(&[("outlet", "nowhere")]));
     assert!(error.is_some_and(|e| e.to_string().contains("no column \"nowhere\"")));
     let (_, _, error) = read_with(&[path], map(&[("body", "was")]));
     assert!(error.is_some_and(|e| e.hint().is_some_and(|h| h.contains("text"))));

@@ -5,13 +5,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::targets::Target;
-use super::words::{AFTER_TIME, DEMONYMS, NO_SURNAMES, PARTICLES, STARTERS, TITLE_WORDS, TITLES};
+use super::words::{
+    AFTER_TIME, DEMONYMS, NO_SURNAMES, PARTICLES, STARTERS, TITLE_WORDS, TITLES, WHOLE_NAMES,
+};
 use super::{Role, Sentence};
 
 /// Names kept in mind at most; beyond, the rarest are forgotten.
 const MOST_NAMES: usize = 200_000;
 /// Words of a name at most.
 const LONGEST_NAME: usize = 6;
+/// Full names that there must be for each mention of a surname alone, for it to be that person's: "Washington" is
+/// seldom George.
+const FULL_NAMES: f64 = 0.05;
 /// Share of a surname's full mentions that one person must have to be meant by it.
 const OWNS_SURNAME: f64 = 0.6;
 
@@ -116,8 +121,11 @@ impl TargetDiscovery {
                     && !STARTERS.contains(&word.text)
                     && !AFTER_TIME.contains(&word.text.trim_end_matches('.'))
                     && !DEMONYMS.contains(&word.text)
+                    && (!NO_SURNAMES.contains(&word.text) || WHOLE_NAMES.contains(&word.text))
             }
-            _ => name.len() <= LONGEST_NAME,
+            // "North Korean" qualifies what follows.
+            [.., last] => name.len() <= LONGEST_NAME && !DEMONYMS.contains(&last.text),
+            [] => false,
         };
         if !usable {
             return;
@@ -171,6 +179,7 @@ impl TargetDiscovery {
             if let Some((count, owner)) = long.into_iter().next()
                 && owner != short
                 && count as f64 >= OWNS_SURNAME * all as f64
+                && count as f64 >= FULL_NAMES * by_key.get(&short).map_or(0, |g| g.count) as f64
             {
                 merges.push((short, owner));
             }
@@ -244,7 +253,8 @@ fn words(text: &str) -> Vec<Word<'_>> {
 
 /// One past the last word of the name that starts at `at`.
 fn run_end(words: &[Word], at: usize) -> usize {
-    if !words[at].capital || STARTERS.contains(&words[at].text) {
+    let first = words[at].text;
+    if !words[at].capital || matches!(first, "A" | "An") || STARTERS.contains(&first) {
         return at;
     }
     let mut end = at + 1;

@@ -135,10 +135,11 @@ impl Segmenter {
             let before = shadow.text[start..at].trim_end();
             let after = shadow.text[at..].trim_start();
             let quote_closes = || shadow.closes_quote_before(text, at, quotations);
-            if !goes_on(before, after, at - start == before.len())
-                && !shadow.in_aside(start, start + before.len())
-                && !(before.ends_with(['?', '!']) && is_attribution(after) && quote_closes())
-            {
+            let cry = || before.ends_with(['?', '!']) && is_attribution(after) && quote_closes();
+            let none = goes_on(before, after, at - start == before.len())
+                || shadow.in_aside(start, start + before.len())
+                || cry();
+            if !none {
                 kept.push(at);
             }
         }
@@ -178,7 +179,8 @@ fn missed(shadow: &str, stop: usize) -> bool {
 fn goes_on(before: &str, after: &str, no_space: bool) -> bool {
     let next = first_word(after);
     let word = last_word(before.strip_suffix('.').unwrap_or(before));
-    let has_words = |s: &str| s.chars().any(char::is_alphanumeric);
+    // A look at the beginning is enough, and keeps texts of nothing but marks cheap.
+    let has_words = |s: &str| s.chars().take(300).any(char::is_alphanumeric);
     if !has_words(before) || next.is_empty() && !has_words(after) {
         return true;
     }
@@ -235,8 +237,7 @@ fn starts_lower(after: &str) -> bool {
 
 /// Whether a name and a verb of saying follow, as in `“Why?” Sen. Vale asked.`
 fn is_attribution(after: &str) -> bool {
-    let mut names = 0;
-    for word in after.split(' ').take(6) {
+    for (names, word) in after.split(' ').take(6).enumerate() {
         let bare = word.trim_end_matches([',', '.']);
         if REPORTING.contains(&bare) {
             return names > 0;
@@ -245,7 +246,6 @@ fn is_attribution(after: &str) -> bool {
         if !name {
             return false;
         }
-        names += 1;
     }
     false
 }

@@ -179,7 +179,7 @@ fn the_same_words_in_other_type_give_the_same_model_text() {
 
 #[test]
 fn a_text_without_end_takes_little_time() {
-    for unit in [
+    let units = [
         "word ",
         "x",
         "“a ",
@@ -195,7 +195,22 @@ fn a_text_without_end_takes_little_time() {
         "U.S. The ",
         ").",
         "‘a ’ s ",
-    ] {
+        "?! ",
+        ". ",
+        "“ ",
+        "\" ",
+        "( ",
+        "• ",
+        "1. ",
+        "… ",
+        "A.\n",
+        "Leave a Reply\n",
+        "‘a b. ",
+        "\u{ad}",
+        "\u{ad}“",
+        "By signing up you agree to ",
+    ];
+    for unit in units {
         let text = unit.repeat(200_000 / unit.len());
         let start = Instant::now();
         let found = sentences(&text);

@@ -127,3 +127,16 @@ pub(crate) const NO_SURNAMES: &[&str] = &[
     "Today", "Tonight", "Care", "Security", "Intelligence", "Affairs", "Relations", "Rights", "Network", "Media", "Radio", "Television",
     "Republicans", "Democrats", "Republican", "Democrat", "State", "District", "Border", "Wall", "Coast", "World", "Angeles", "Francisco", "Vegas", "Lanka",
 ];
+
+/// Those of [`NO_SURNAMES`] that name an actor by themselves.
+pub(crate) const WHOLE_NAMES: &[&str] = &[
+    "House",
+    "Senate",
+    "Congress",
+    "Parliament",
+    "America",
+    "Africa",
+    "Mexico",
+    "Republicans",
+    "Democrats",
+];
