@@ -88,7 +88,7 @@ static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^[^.!?]*\bcontributed to this (report|story|article)\b",
         // Code
         r"^(@media|@import|@font-face|function ?\(|var \w+ ?=|window\.|document\.|<!--|//<!\[cdata)",
-        r"^[\w.# ,:-]+\{[^}]*\}?$",
+        r"^[a-z0-9_.# ,:-]+\{[^}]*\}?$",
         r"^\w+ ?= ?\W*https? ?:",
     ])
 });
@@ -115,9 +115,13 @@ static SHORT_SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
     ])
 });
 
-/// A set of constant patterns; a test compiles them.
+/// A set of constant patterns; a test compiles them. Digits, word characters and word
+/// boundaries are those of ASCII: the wordings are English, and matching is several times faster.
 fn set(patterns: &[&str]) -> RegexSet {
-    RegexSet::new(patterns).unwrap_or_else(|_| RegexSet::empty())
+    let ascii = |p: &&str| {
+        p.replace(r"\b", r"(?-u:\b)").replace(r"\d", "[0-9]").replace(r"\w", "[0-9A-Za-z_]")
+    };
+    RegexSet::new(patterns.iter().map(ascii)).unwrap_or_else(|_| RegexSet::empty())
 }
 
 /// Sentences of a line of prose that are none: a photo credit in brackets, the

@@ -2,6 +2,8 @@
 //! (which quotation mark, which space, which invisible character) is made uniform,
 //! so that it can change no label; a byte map leads back to the text as it stands.
 
+use std::ops::Range;
+
 use unicode_normalization::char::{compose, is_combining_mark};
 
 /// A normalised text with the way back to its source.
@@ -26,21 +28,31 @@ pub(crate) struct Normal {
 /// assert_eq!(shown, r#"the "so-called" ally"#);
 /// ```
 pub fn model_text(text: &str) -> String {
-    Normal::read(text, false).text
+    Normal::read(text, 0..text.len(), false).text
 }
 
 impl Normal {
-    /// Normalises `text`. `inside` says whether it begins inside a quotation, in which
-    /// case the first straight mark closes one.
-    pub(crate) fn read(text: &str, inside: bool) -> Self {
+    /// Normalises `range` of `text`; the map leads to bytes of that part. `inside` says
+    /// whether it begins inside a quotation, in which case the first straight mark closes one.
+    pub(crate) fn read(text: &str, range: Range<usize>, inside: bool) -> Self {
         let mut out = Builder {
-            text: String::with_capacity(text.len() + 2),
-            map: Vec::with_capacity(text.len() + 3),
+            text: String::with_capacity(range.len() + 2),
+            map: Vec::with_capacity(range.len() + 3),
             space_at: None,
+            base: range.start,
         };
         let mut inside = inside;
-        let mut at = 0;
-        while let Some(c) = text[at..].chars().next() {
+        let mut at = range.start;
+        while at < range.end {
+            let Some(c) = text[at..].chars().next() else { break };
+            // Most of most texts.
+            if c.is_ascii_alphanumeric() || matches!(c, ',' | '.' | '-') {
+                out.settle_space();
+                out.text.push(c);
+                out.map.push(offset(at - range.start));
+                at += 1;
+                continue;
+            }
             let len = blank_len(text, at);
             if len > 0 {
                 if !is_invisible(c) {
@@ -51,9 +63,11 @@ impl Normal {
             }
             let next = at + c.len_utf8();
             let single = plain_quote(c) == Some('\'');
-            let twin = skip_invisible(text, next);
-            let doubled =
-                text[twin..].chars().next().filter(|&d| single && plain_quote(d) == Some('\''));
+            let twin = if single { skip_invisible(text, next) } else { next };
+            let doubled = text[twin..]
+                .chars()
+                .next()
+                .filter(|&d| single && twin < range.end && plain_quote(d) == Some('\''));
             let end = doubled.map_or(next, |d| twin + d.len_utf8());
             let plain = if doubled.is_some() { Some('"') } else { plain_quote(c) };
             match plain {
@@ -70,7 +84,7 @@ impl Normal {
                     out.push('"', at);
                     if hugs && !inside {
                         let follow = skip_invisible(text, end);
-                        if text[follow..].starts_with(char::is_alphanumeric) {
+                        if follow < range.end && text[follow..].starts_with(char::is_alphanumeric) {
                             out.space(follow);
                         }
                     }
@@ -80,7 +94,7 @@ impl Normal {
             }
             at = end;
         }
-        out.map.push(offset(text.len()));
+        out.map.push(offset(range.len()));
         Normal { text: out.text, map: out.map }
     }
 
@@ -104,6 +118,8 @@ struct Builder {
     map: Vec<u32>,
     /// Where a space is due, should anything follow.
     space_at: Option<usize>,
+    /// Where the part begins that the map leads to.
+    base: usize,
 }
 
 impl Builder {
@@ -116,7 +132,7 @@ impl Builder {
     fn settle_space(&mut self) {
         if let Some(at) = self.space_at.take() {
             self.text.push(' ');
-            self.map.push(offset(at));
+            self.map.push(offset(at - self.base));
         }
     }
 
@@ -124,12 +140,13 @@ impl Builder {
     fn push(&mut self, c: char, at: usize) {
         self.settle_space();
         self.text.push(c);
-        self.map.extend(std::iter::repeat_n(offset(at), c.len_utf8()));
+        self.map.extend(std::iter::repeat_n(offset(at - self.base), c.len_utf8()));
     }
 
     /// A character of the source as it stands, composed with the one before where it is an accent.
     fn copy(&mut self, c: char, at: usize) {
         if self.space_at.is_none()
+            && c >= '\u{300}'
             && is_combining_mark(c)
             && let Some(base) = self.text.chars().next_back()
             && let Some(one) = compose(base, c)
@@ -143,7 +160,7 @@ impl Builder {
         }
         self.settle_space();
         self.text.push(c);
-        self.map.extend((0..c.len_utf8()).map(|i| offset(at + i)));
+        self.map.extend((0..c.len_utf8()).map(|i| offset(at - self.base + i)));
     }
 }
 
@@ -177,6 +194,10 @@ pub(crate) fn is_invisible(c: char) -> bool {
 /// never sees: white space, control characters, invisible characters, and the two
 /// characters of an escaped line break.
 pub(crate) fn blank_len(text: &str, at: usize) -> usize {
+    // Everything in ASCII that shows, but the backslash.
+    if matches!(text.as_bytes().get(at), Some(b'!'..=b'[' | b']'..=b'~')) {
+        return 0;
+    }
     match text[at..].chars().next() {
         Some('\\') if is_escaped_break(text, at) => 2,
         Some(c) if c.is_whitespace() || c.is_control() || c == '\u{2800}' || is_invisible(c) => {
@@ -195,7 +216,7 @@ pub(crate) fn is_escaped_break(text: &str, at: usize) -> bool {
     }
     let before = text[..at].chars().next_back();
     let after = text[at + 2..].chars().next();
-    after.is_none_or(|c| c.is_whitespace() || c == '\\')
+    after.is_none_or(|c| c.is_whitespace() || c.is_control() || c == '\\')
         || before
             .is_none_or(|c| c.is_whitespace() || ".!?…)]".contains(c) || plain_quote(c).is_some())
 }
@@ -234,7 +255,7 @@ mod tests {
     #[test]
     fn the_map_leads_back() {
         let source = "The\u{a0}“A\u{ad}lly”left";
-        let normal = Normal::read(source, false);
+        let normal = Normal::read(source, 0..source.len(), false);
         assert_eq!(normal.text, "The \"Ally\" left");
         let at = normal.text.find("lly").expect("it is there");
         assert!(source[normal.map[at] as usize..].starts_with("lly”"));
@@ -244,7 +265,7 @@ mod tests {
 
     #[test]
     fn restored_marks_keep_the_map_whole() {
-        let mut normal = Normal::read("It must,” he", true);
+        let mut normal = Normal::read("It must,” he", 0..14, true);
         normal.prepend('"');
         normal.append('"');
         assert_eq!(normal.text, "\"It must,\" he\"");
@@ -255,7 +276,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_map_is_monotone_and_within_bounds(source in "\\PC{0,60}|[ -~\u{a0}“”‘’\u{ad}\u{200f}\u{301}\\\\n\u{0}\r\n]{0,60}") {
-            let normal = Normal::read(&source, false);
+            let normal = Normal::read(&source, 0..source.len(), false);
             prop_assert_eq!(normal.map.len(), normal.text.len() + 1);
             prop_assert!(normal.map.is_sorted());
             prop_assert_eq!(*normal.map.last().expect("never empty") as usize, source.len());

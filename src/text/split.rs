@@ -61,7 +61,7 @@ pub fn split(article: &Article) -> Vec<Sentence> {
             let mut sentence = cut(
                 text,
                 &unit.range,
-                Normal::read(&text[unit.range.clone()], false),
+                Normal::read(text, unit.range.clone(), false),
                 Role::Boilerplate,
             );
             offsets.place(&mut sentence, &unit.range);
@@ -122,7 +122,7 @@ fn shown(text: &str, range: &Range<usize>, quotations: &Quotations) -> Normal {
     let taken_up = before.is_some_and(|span| {
         quotations.mark_at(range.start).is_some_and(|m| m.turn == Turn::Open && m.mark == span.mark)
     });
-    let mut normal = Normal::read(&text[range.clone()], inside && !taken_up);
+    let mut normal = Normal::read(text, range.clone(), inside && !taken_up);
     if let Some(span) = before.filter(|_| !taken_up) {
         // The pair of a single mark that the sentence still has is a single one.
         let has_end = span.range.end <= range.end && span.closed;
@@ -156,7 +156,7 @@ fn headline(title: &str) -> Option<Sentence> {
     if range.is_empty() {
         return None;
     }
-    let normal = Normal::read(&title[range.clone()], false);
+    let normal = Normal::read(title, range.clone(), false);
     Some(cut(title, &range, normal, Role::Headline))
 }
 
