@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use parallax::scoring::rows::SentenceRow;
 use parallax::scoring::tables::ScoredFolder;
+use parallax::text::model_text;
 
 fn parallax() -> Command {
     Command::new(env!("CARGO_BIN_EXE_parallax"))
@@ -148,7 +149,7 @@ fn the_founding_case() {
         ("dismissed allegations that", "deny"),
         ("have been consistently dismissed", "deny"),
     ] {
-        let row = rows.iter().find(|r| r.text.contains(words)).unwrap();
+        let row = rows.iter().find(|r| model_text(&r.text).contains(words)).unwrap();
         let scores = &row.layers.as_ref().unwrap()[engagement];
         assert_eq!(layer.labels[scores.labels[0]].name, expected, "{words}");
     }
