@@ -88,11 +88,15 @@ fn byte_order_mark() {
 
 #[test]
 fn crlf() {
-    let (dir, assert) = score("the-ferry.txt", b"The bridge was closed.\r\n\r\nNobody was hurt.\r\n");
+    let (dir, assert) =
+        score("the-ferry.txt", b"The bridge was closed.\r\n\r\nNobody was hurt.\r\n");
     assert.success();
     let rows = rows(&dir);
     let last = rows.last().unwrap();
-    assert_eq!((last["text"].as_str(), last["start"].as_u64()), (Some("Nobody was hurt."), Some(26)));
+    assert_eq!(
+        (last["text"].as_str(), last["start"].as_u64()),
+        (Some("Nobody was hurt."), Some(26))
+    );
 }
 
 #[test]
@@ -114,7 +118,10 @@ fn broken_json_in_line_7() {
     assert.code(3).stderr(contains("articles.jsonl, row 7"));
     assert_eq!(rows(&dir).len(), 8);
     let record = run_record(&dir);
-    assert_eq!((record["n_skipped"].as_u64(), record["skipped"][0]["row"].as_u64()), (Some(1), Some(7)));
+    assert_eq!(
+        (record["n_skipped"].as_u64(), record["skipped"][0]["row"].as_u64()),
+        (Some(1), Some(7))
+    );
 }
 
 #[test]
@@ -196,9 +203,12 @@ fn output_folder_with_results() {
     assert.success();
     let again = || {
         let mut command = parallax();
-        command
-            .args(["score", dir.path().join("articles.jsonl").to_str().unwrap()])
-            .args(["--top-targets", "0", "--out", dir.path().join("out").to_str().unwrap()]);
+        command.args(["score", dir.path().join("articles.jsonl").to_str().unwrap()]).args([
+            "--top-targets",
+            "0",
+            "--out",
+            dir.path().join("out").to_str().unwrap(),
+        ]);
         command
     };
     again().assert().code(1).stderr(contains("--force"));

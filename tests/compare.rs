@@ -74,8 +74,11 @@ fn compares_the_demonstration_corpus() {
 #[test]
 fn scores_do_not_depend_on_batch_order_or_workers() {
     let dir = tempfile::tempdir().unwrap();
-    let lines: Vec<String> =
-        std::fs::read_to_string("demo/articles.jsonl").unwrap().lines().map(str::to_owned).collect();
+    let lines: Vec<String> = std::fs::read_to_string("demo/articles.jsonl")
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     let mut reversed: Vec<String> = lines[..12].to_vec();
     reversed.reverse();
     std::fs::write(dir.path().join("a.jsonl"), lines[..12].join("\n")).unwrap();
@@ -111,7 +114,9 @@ fn reads_articles_from_standard_input() {
     let out = dir.path().join("out");
     parallax()
         .args(["score", "-", "--out", out.to_str().unwrap()])
-        .write_stdin("{\"outlet\": \"The Ferry\", \"text\": \"The bridge was closed on Monday.\"}\n")
+        .write_stdin(
+            "{\"outlet\": \"The Ferry\", \"text\": \"The bridge was closed on Monday.\"}\n",
+        )
         .assert()
         .success();
     assert_eq!(sentences(&out).len(), 1);
@@ -122,7 +127,10 @@ fn help_teaches_by_example() {
     for command in ["compare", "score", "profile", "report", "train", "evaluate"] {
         let output = parallax().args([command, "--help"]).assert().success().get_output().clone();
         let help = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(help.contains("Example") && help.contains(&format!("parallax {command}")), "{help}");
+        assert!(
+            help.contains("Example") && help.contains(&format!("parallax {command}")),
+            "{help}"
+        );
     }
     parallax().args(["completions", "bash"]).assert().success();
 }
@@ -135,12 +143,18 @@ fn the_founding_case() {
     let out = dir.path().join("out");
     parallax()
         .args(["compare", input.to_str().unwrap(), "--out", out.to_str().unwrap()])
-        .args(["--target", "NATO=NATO,the alliance,the bloc", "--target", "Russia=Russia,Moscow,the Kremlin"])
+        .args([
+            "--target",
+            "NATO=NATO,the alliance,the bloc",
+            "--target",
+            "Russia=Russia,Moscow,the Kremlin",
+        ])
         .assert()
         .success();
     let rows = sentences(&out);
     let folder = ScoredFolder::open(&out).unwrap();
-    let engagement = folder.codebook().sentence_layers().position(|l| l.name == "engagement").unwrap();
+    let engagement =
+        folder.codebook().sentence_layers().position(|l| l.name == "engagement").unwrap();
     let layer = folder.codebook().layer("engagement").unwrap().clone();
     // A few words name each sentence; the articles themselves stay out of the repository.
     for (words, expected) in [

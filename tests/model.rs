@@ -26,7 +26,8 @@ fn floats(value: &Value) -> Vec<f32> {
 fn equals_pytorch_on_the_same_weights() {
     let model = model();
     let golden: Vec<Value> =
-        serde_json::from_str(&std::fs::read_to_string("tests/golden/encoder.json").unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string("tests/golden/encoder.json").unwrap())
+            .unwrap();
     let units: Vec<Unit> = golden
         .iter()
         .map(|row| {
@@ -63,8 +64,7 @@ fn equals_candle_transformers() {
     use candle_core::{DType, Tensor};
     let bundle = Bundle::embedded().unwrap();
     let model = model();
-    let weights =
-        parallax::model::load_weights(&bundle.weights, &Device::Cpu, "default").unwrap();
+    let weights = parallax::model::load_weights(&bundle.weights, &Device::Cpu, "default").unwrap();
     let vb = candle_nn::VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
     let config = parallax::model::encoder::parse_config(&bundle.config, "default").unwrap();
     let reference = candle_transformers::models::bert::BertModel::load(vb, &config).unwrap();
@@ -167,7 +167,10 @@ fn evaluate_prints_and_writes_figures() {
         .get_output()
         .clone();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("macro-F1") && text.contains("confusion") && text.contains("ECE"), "{text}");
+    assert!(
+        text.contains("macro-F1") && text.contains("confusion") && text.contains("ECE"),
+        "{text}"
+    );
     let figures: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     let engagement = &figures["layers"]["engagement"];
     for key in ["n", "accuracy", "macro_f1", "micro_f1", "ece"] {
@@ -219,8 +222,10 @@ fn trains_a_layer_of_ones_own() {
     run(&train).success();
     // The bundle can be opened, measured and trained again only with --force.
     let rows = at("rows.jsonl");
-    let output =
-        run(&["evaluate", out.to_str().unwrap(), rows.to_str().unwrap()]).success().get_output().clone();
+    let output = run(&["evaluate", out.to_str().unwrap(), rows.to_str().unwrap()])
+        .success()
+        .get_output()
+        .clone();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("weather"), "{text}");
     run(&train).code(1);

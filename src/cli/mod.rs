@@ -46,7 +46,9 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  parallax completions bash > ~/.local/share/bash-completion/completions/parallax")]
+    #[command(
+        after_help = "Example:\n  parallax completions bash > ~/.local/share/bash-completion/completions/parallax"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

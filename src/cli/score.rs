@@ -137,8 +137,7 @@ pub fn score(args: &Common, format: Format) -> anyhow::Result<RunRecord> {
         Progress::Found(n) => bar.inc_length(n as u64),
         Progress::Done(n) => bar.inc(n as u64),
     };
-    let record =
-        score_corpus(&args.inputs, &model, &model_hash, &args.out, &options, &progress)?;
+    let record = score_corpus(&args.inputs, &model, &model_hash, &args.out, &options, &progress)?;
     bar.finish_and_clear();
     summarise(&record);
     Ok(record)

@@ -133,11 +133,8 @@ impl Bundle {
         {
             macro_rules! file {
                 ($name:literal) => {
-                    include_bytes!(concat!(
-                        env!("CARGO_MANIFEST_DIR"),
-                        "/models/default/",
-                        $name
-                    )) as &'static [u8]
+                    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/default/", $name))
+                        as &'static [u8]
                 };
             }
             Self::from_parts(

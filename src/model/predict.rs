@@ -75,7 +75,8 @@ pub fn predict_all(
         let handles: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
         let mine = work();
         // A panic in a worker is a bug of ours; it must not be swallowed.
-        let others = handles.into_iter().map(|h| h.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+        let others =
+            handles.into_iter().map(|h| h.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
         std::iter::once(mine).chain(others).collect()
     });
     let mut all = Vec::with_capacity(units.len());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::run::RunRecord;
 use super::ProfileSummary;
+use super::run::RunRecord;
 use crate::error::Result;
 use crate::report::evidence::{Evidence, EvidenceBuilder, Limits};
 use crate::report::input::{ModelInfo, OutletInfo, ReportInput, RunInfo};

@@ -96,7 +96,8 @@ pub fn score_corpus(
     let (to_writer, from_model) = bounded::<Rows>(1);
     let encoding = Instant::now();
     let (read, scored, written) = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_windows(&mut articles, model, &finder, to_model, progress));
+        let reader =
+            scope.spawn(|| read_windows(&mut articles, model, &finder, to_model, progress));
         let writer = scope.spawn(|| {
             Tables::new(out, model, options.format).and_then(|tables| tables.write_all(from_model))
         });

@@ -29,16 +29,18 @@ pub fn calibrate(model: &mut Model, examples: &[Example], predictions: &Predicti
                 .iter()
                 .zip(&scores)
                 .filter_map(|(e, s)| match &e.answers[i] {
-                    Answer::Multi(labels) => {
-                        Some((s.layers.get(sentence_layer)?.probabilities.as_slice(), labels.as_slice()))
-                    }
+                    Answer::Multi(labels) => Some((
+                        s.layers.get(sentence_layer)?.probabilities.as_slice(),
+                        labels.as_slice(),
+                    )),
                     _ => None,
                 })
                 .collect();
             calibration.temperature = binary_temperature(&rows);
             calibration.thresholds = thresholds(&rows, layer.labels.len(), calibration.temperature);
         } else {
-            calibration.temperature = choice_temperature(model, examples, predictions, i, &decisions[i]);
+            calibration.temperature =
+                choice_temperature(model, examples, predictions, i, &decisions[i]);
         }
         if layer.kind != LayerKind::Target {
             sentence_layer += 1;
@@ -126,16 +128,17 @@ fn thresholds(rows: &[(&[f32], &[Option<bool>])], n_labels: usize, temperature: 
         grid.iter().copied().max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap_or(0.5)
     };
     let common = best(&|t| {
-        let sum = (0..n_labels).map(|l| counts(l, t)).fold([0f32; 3], |a, b| {
-            [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
-        });
+        let sum = (0..n_labels)
+            .map(|l| counts(l, t))
+            .fold([0f32; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
         f1(sum)
     });
     (0..n_labels)
         .map(|label| {
             let positives = counts(label, 0.0)[2];
             let own = best(&|t| f1(counts(label, t)));
-            let mixed = (positives * own + PRIOR_POSITIVES * common) / (positives + PRIOR_POSITIVES);
+            let mixed =
+                (positives * own + PRIOR_POSITIVES * common) / (positives + PRIOR_POSITIVES);
             (mixed * 1e3).round() / 1e3
         })
         .collect()

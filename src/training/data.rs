@@ -203,7 +203,9 @@ fn single(row: &Row, layer: &Layer, field: &str) -> Parsed<Option<Choice>> {
     let alternative = format!("{field}_alt");
     Ok(Some(Choice {
         label: label(layer, value, field)?,
-        alternative: present(row, &alternative).map(|v| label(layer, v, &alternative)).transpose()?,
+        alternative: present(row, &alternative)
+            .map(|v| label(layer, v, &alternative))
+            .transpose()?,
     }))
 }
 
@@ -211,7 +213,8 @@ fn multi(row: &Row, layer: &Layer) -> Parsed<Answer> {
     let Some(value) = present(row, &layer.name) else { return Ok(Answer::None) };
     let mut labels = vec![Some(false); layer.labels.len()];
     let mut mark = |field: &str, value: &Value, as_: Option<bool>| -> Parsed<()> {
-        let list = value.as_array().ok_or_else(|| format!("field `{field}` is no list of labels"))?;
+        let list =
+            value.as_array().ok_or_else(|| format!("field `{field}` is no list of labels"))?;
         for v in list {
             labels[label(layer, v, field)?] = as_;
         }
@@ -277,7 +280,11 @@ pub fn without(examples: Vec<Example>, held_out: &[Example]) -> Vec<Example> {
 /// Documents that stand in both parts: a leak if one trains and the other tests.
 pub fn shared_documents(a: &[Example], b: &[Example]) -> usize {
     let names: HashSet<&str> = a.iter().map(|e| e.document.as_str()).collect();
-    b.iter().map(|e| e.document.as_str()).filter(|d| names.contains(d)).collect::<HashSet<_>>().len()
+    b.iter()
+        .map(|e| e.document.as_str())
+        .filter(|d| names.contains(d))
+        .collect::<HashSet<_>>()
+        .len()
 }
 
 #[cfg(test)]

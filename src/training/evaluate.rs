@@ -8,8 +8,8 @@ use super::data::{Answer, Example};
 use super::metrics::{Decision, LayerFigures, figures};
 use crate::error::Result;
 use crate::model::predict::{Batching, predict_all};
-use crate::model::{Codebook, Layer, LayerKind, Model, Prediction, Scores, Unit};
 use crate::model::sentence::{Prepared, SentenceScores};
+use crate::model::{Codebook, Layer, LayerKind, Model, Prediction, Scores, Unit};
 
 /// Figures of every layer that the data say something about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,7 +38,8 @@ pub fn predict(model: &Model, examples: &[Example], batching: Batching) -> Resul
         .collect::<Result<_>>()?;
     let units: Vec<&Unit> = prepared.iter().flat_map(|p| &p.units).collect();
     let mut predictions = predict_all(model, &units, batching, &|_| {})?.into_iter();
-    let units = prepared.iter().map(|p| predictions.by_ref().take(p.units.len()).collect()).collect();
+    let units =
+        prepared.iter().map(|p| predictions.by_ref().take(p.units.len()).collect()).collect();
     Ok(Predictions { prepared, units })
 }
 
@@ -58,16 +59,21 @@ impl Predictions {
 
     /// For a layer of one label: the probabilities of its labels and the right one, for each
     /// sentence or mention that has an answer.
-    pub fn choices(&self, model: &Model, examples: &[Example], layer: usize) -> Vec<(Vec<f32>, usize)> {
+    pub fn choices(
+        &self,
+        model: &Model,
+        examples: &[Example],
+        layer: usize,
+    ) -> Vec<(Vec<f32>, usize)> {
         let layers = &model.codebook().layers;
-        let same_kind = |l: &&Layer| (l.kind == LayerKind::Target) == (layers[layer].kind == LayerKind::Target);
+        let same_kind =
+            |l: &&Layer| (l.kind == LayerKind::Target) == (layers[layer].kind == LayerKind::Target);
         let at = layers[..layer].iter().filter(same_kind).count();
         let mut rows = Vec::new();
         for (example, scores) in examples.iter().zip(self.scores(model)) {
             match &example.answers[layer] {
-                Answer::Single(choice) => {
-                    rows.extend(scores.layers.get(at).map(|s| (s.probabilities.clone(), choice.label)))
-                }
+                Answer::Single(choice) => rows
+                    .extend(scores.layers.get(at).map(|s| (s.probabilities.clone(), choice.label))),
                 Answer::Target(_) => {
                     let asked = mentions(example).zip(target_choices(example)).zip(scores.mentions);
                     for (((_, of_layer), choice), scores) in asked {

@@ -147,7 +147,11 @@ impl InplaceOp1 for Update<'_> {
 pub fn schedule(step: usize, total: usize, warmup: f64) -> f64 {
     let (step, total) = (step as f64 + 1.0, total.max(1) as f64);
     let rise = (warmup * total).max(1.0);
-    if step < rise { step / rise } else { ((total - step) / (total - rise).max(1.0)).clamp(0.0, 1.0) }
+    if step < rise {
+        step / rise
+    } else {
+        ((total - step) / (total - rise).max(1.0)).clamp(0.0, 1.0)
+    }
 }
 
 #[cfg(test)]

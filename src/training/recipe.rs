@@ -180,7 +180,9 @@ impl Recipe {
         }
         for name in self.layers.keys() {
             if codebook.layer(name).is_none() {
-                return wrong(format!("there are settings for layer {name:?}, which the codebook has not"));
+                return wrong(format!(
+                    "there are settings for layer {name:?}, which the codebook has not"
+                ));
             }
         }
         Ok(())

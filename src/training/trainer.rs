@@ -269,12 +269,7 @@ fn make_parameters(model: &mut Model, recipe: &Recipe) -> Result<Vec<Parameter>>
         let matrix = tensor.rank() > 1;
         let var = Var::from_tensor(tensor)?;
         *tensor = var.as_tensor().clone();
-        parameters.push(Parameter::new(
-            name,
-            var,
-            rate,
-            if matrix { o.weight_decay } else { 0.0 },
-        ));
+        parameters.push(Parameter::new(name, var, rate, if matrix { o.weight_decay } else { 0.0 }));
     }
     Ok(parameters)
 }

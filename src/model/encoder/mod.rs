@@ -117,7 +117,8 @@ struct Norm {
 impl Norm {
     fn load(width: usize, eps: f64, vb: VarBuilder) -> candle_core::Result<Self> {
         // Checkpoints converted from TensorFlow still call them gamma and beta.
-        let names = if vb.contains_tensor("gamma") { ["gamma", "beta"] } else { ["weight", "bias"] };
+        let names =
+            if vb.contains_tensor("gamma") { ["gamma", "beta"] } else { ["weight", "bias"] };
         Ok(Norm { weight: vb.get(width, names[0])?, bias: vb.get(width, names[1])?, eps })
     }
 

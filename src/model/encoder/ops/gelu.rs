@@ -32,8 +32,7 @@ impl CustomOp1 for Gelu {
         let derivative = with_floats(x, |x| {
             let mut density: Vec<f32> = x.iter().map(|x| -0.5 * x * x).collect();
             rten_vecmath::Exp {}.map_mut(&mut density);
-            let mut erf: Vec<f32> =
-                x.iter().map(|x| x * std::f32::consts::FRAC_1_SQRT_2).collect();
+            let mut erf: Vec<f32> = x.iter().map(|x| x * std::f32::consts::FRAC_1_SQRT_2).collect();
             rten_vecmath::Erf {}.map_mut(&mut erf);
             const SQRT_TAU_RECIPROCAL: f32 = 0.398_942_3;
             with_floats(grad, |grad| {

@@ -36,7 +36,11 @@ impl CustomOp3 for Linear {
         let (rows, inner) = x_layout.shape().dims2()?;
         let (out, w_inner) = w_layout.shape().dims2()?;
         if inner != w_inner || b_layout.shape().dims1()? != out {
-            candle_core::bail!("linear layer of shape {:?} on {:?}", w_layout.shape(), x_layout.shape())
+            candle_core::bail!(
+                "linear layer of shape {:?} on {:?}",
+                w_layout.shape(),
+                x_layout.shape()
+            )
         }
         let bias = floats(b, b_layout)?;
         let mut y = Vec::with_capacity(rows * out);
@@ -74,7 +78,14 @@ impl CustomOp3 for Linear {
                 Ok(())
             })?;
             with_floats(x, |x| {
-                multiply(&mut grad_w, inner, g_view.t(), View::new(x, rows, inner, inner), 1.0, false);
+                multiply(
+                    &mut grad_w,
+                    inner,
+                    g_view.t(),
+                    View::new(x, rows, inner, inner),
+                    1.0,
+                    false,
+                );
                 Ok(())
             })?;
             for row in g.chunks_exact(out) {
