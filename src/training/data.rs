@@ -156,7 +156,7 @@ fn example(row: &Row, codebook: &Codebook, pattern: Option<&Regex>) -> Parsed<Ex
     if text.trim().is_empty() {
         return Err("field `text` is empty".into());
     }
-    let normal = Normal::read(text, false);
+    let normal = Normal::read(text, 0..text.len(), false);
     let string = |name: &str| row.get(name).and_then(Value::as_str);
     let named = |name: &str| {
         let captures = pattern?.captures(name)?;
