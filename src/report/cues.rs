@@ -171,10 +171,10 @@ fn quotations(chars: &[char]) -> Vec<Quotation> {
         let (before, after) = (letter(i.checked_sub(1)), letter(Some(i + 1)));
         let space_after = chars.get(i + 1).is_none_or(|c| c.is_whitespace() || ".,;".contains(*c));
         match open {
+            // A closing mark: of a quotation that began before the sentence, or astray.
             None if c == '\u{201D}' || (c == '"' && i > 0 && space_after) => {
-                if found.is_empty() {
-                    found.push(Quotation { span: 0..i + 1, whole: false });
-                }
+                let from_start = Quotation { span: 0..i + 1, whole: false };
+                found.extend(found.is_empty().then_some(from_start));
             }
             None if double => open = Some((i, true)),
             None if single && !before && after => open = Some((i, false)),
