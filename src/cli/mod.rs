@@ -26,9 +26,6 @@ const SKIPPED: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "parallax", version, about, after_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {
-    /// Say more on standard error (repeat for still more)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,10 +61,6 @@ pub fn main() -> ExitCode {
         // SAFETY: no other thread has been started yet.
         unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     }
-    let level = ["warn", "info", "debug", "trace"][usize::from(cli.verbose).min(3)];
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PARALLAX_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("parallax={level}")));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match cli.command {
         Command::Compare(args) => compare::run(&args),
         Command::Score(args) => score::run(&args),

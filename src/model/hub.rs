@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::bundle::read_bounded;
 use crate::error::{Error, Result};
 
+/// Finds a file of an encoder by its name.
+type FindFile<'a> = Box<dyn Fn(&str) -> Result<PathBuf> + 'a>;
+
 /// The files of an encoder as they are on the Hub.
 pub struct EncoderFiles {
     /// Folder or Hub id.
@@ -24,7 +27,7 @@ impl EncoderFiles {
     /// # Errors
     /// If a file is missing or the Hub cannot be reached.
     pub fn open(base: &str) -> Result<Self> {
-        let file: Box<dyn Fn(&str) -> Result<PathBuf>> = if Path::new(base).is_dir() {
+        let file: FindFile<'_> = if Path::new(base).is_dir() {
             Box::new(|name| Ok(Path::new(base).join(name)))
         } else if base.split('/').count() == 2 && !base.starts_with(['.', '/']) {
             let unreachable = |e: hf_hub::api::sync::ApiError| {

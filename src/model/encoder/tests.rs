@@ -91,7 +91,7 @@ fn means_agree_with_a_product() {
         |t| pool::mean_of_runs(&t[0], &[0..2, 2..3]),
         |t| Tensor::new(&average, &Device::Cpu)?.matmul(&t[0]),
     );
-    assert!(pool::mean_of_runs(&random((5, 8), &mut rng), &[2..2]).is_err());
+    assert!(pool::mean_of_runs(&random((5, 8), &mut rng), std::slice::from_ref(&(2..2))).is_err());
 }
 
 #[test]
