@@ -91,7 +91,11 @@ fn model_info(run: &RunRecord) -> ModelInfo {
     let mut figures = Vec::new();
     for (data, layers) in &run.model.evaluation {
         for (layer, value) in layers.as_table().into_iter().flatten() {
-            figures.push((format!("{data}, {layer}"), value.to_string()));
+            let data = match data.as_str() {
+                "dev_f1" => "F1 on sentences kept apart in training",
+                other => other,
+            };
+            figures.push((format!("{data}: {layer}"), value.to_string()));
         }
     }
     ModelInfo {

@@ -178,7 +178,7 @@ fn method(cx: &Context) -> Method {
         model: known(vec![
             ("Name", model.name.clone()),
             ("Version", model.version.clone()),
-            ("SHA-256 of the weights", model.hash.clone()),
+            ("Hash of weights and settings", model.hash.clone()),
             ("Licence", model.licence.clone()),
             ("Trained on", model.trained_on.clone()),
             ("Codebook", cx.input.codebook.name.clone()),

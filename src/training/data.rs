@@ -136,11 +136,7 @@ fn merge(example: &mut Example, other: Example) {
     for (mine, theirs) in example.answers.iter_mut().zip(other.answers) {
         match (mine, theirs) {
             (Answer::Target(mine), Answer::Target(theirs)) => {
-                for (bytes, choice) in theirs {
-                    if mine.iter().all(|(b, _)| *b != bytes) {
-                        mine.push((bytes, choice));
-                    }
-                }
+                mine.extend(theirs);
             }
             (mine @ Answer::None, theirs) => *mine = theirs,
             _ => {}

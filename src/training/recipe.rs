@@ -75,6 +75,9 @@ pub struct Optimizer {
     pub label_smoothing: f32,
     /// Leave the word table as it is: a quicker step, and rare words keep their places.
     pub freeze_words: bool,
+    /// How far the result goes from the weights that training began with to those that it
+    /// ended with (Wortsman et al. 2022, weight-space ensembles): 1 all the way, 0.5 the average.
+    pub interpolate: f64,
     /// Stop after this many epochs without a better dev score; 0 never stops early.
     pub patience: usize,
 }
@@ -93,6 +96,7 @@ impl Default for Optimizer {
             clip: 1.0,
             label_smoothing: 0.05,
             freeze_words: false,
+            interpolate: 1.0,
             patience: 2,
         }
     }
@@ -177,6 +181,9 @@ impl Recipe {
         }
         if !(0.0..1.0).contains(&o.dropout) || !(0.0..1.0).contains(&o.label_smoothing) {
             return wrong("dropout and label_smoothing must be 0 to below 1".into());
+        }
+        if !(0.0..=1.0).contains(&o.interpolate) {
+            return wrong(format!("interpolate is {}, it must be 0 to 1", o.interpolate));
         }
         for name in self.layers.keys() {
             if codebook.layer(name).is_none() {

@@ -122,6 +122,7 @@ pub fn train(
     let total = steps_per_epoch * o.epochs;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     let mut order: Vec<usize> = (0..prepared.len()).collect();
+    let start = snapshot(&optimizer)?;
     let mut best: Option<(f64, usize, Vec<Tensor>)> = None;
     let mut step = 0;
     for epoch in 1..=o.epochs {
@@ -148,24 +149,25 @@ pub fn train(
         let loss = epoch_loss / steps_per_epoch as f32;
         observe(Event::Epoch { epoch, loss, score, layers, best: better });
         if better {
-            let snapshot = optimizer
-                .parameters
-                .iter()
-                .map(|p| p.var.as_tensor().copy())
-                .collect::<candle_core::Result<_>>()?;
-            best = Some((score, epoch, snapshot));
+            best = Some((score, epoch, snapshot(&optimizer)?));
         } else if o.patience > 0 && best.as_ref().is_some_and(|(_, e, _)| epoch - e >= o.patience) {
             break;
         }
     }
     let best_epoch = best.as_ref().map_or(0, |(_, epoch, _)| *epoch);
-    if let Some((_, _, snapshot)) = best {
-        for (parameter, values) in optimizer.parameters.iter().zip(snapshot) {
+    if let Some((_, _, end)) = best {
+        for ((parameter, start), end) in optimizer.parameters.iter().zip(start).zip(end) {
+            let values = ((start * (1.0 - o.interpolate))? + (end * o.interpolate)?)?;
             // The bundle holds half precision; calibrate what it will hold.
             parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;
         }
     }
     finish(model, recipe, base, train, dev, best_epoch)
+}
+
+/// Copies of all parameters.
+fn snapshot(optimizer: &AdamW) -> candle_core::Result<Vec<Tensor>> {
+    optimizer.parameters.iter().map(|p| p.var.as_tensor().copy()).collect()
 }
 
 fn finish(
