@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::Command as System;
 
 use assert_cmd::Command;
 use parallax::scoring::rows::SentenceRow;
@@ -69,6 +70,30 @@ fn compares_the_demonstration_corpus() {
     }
     let html = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(html.len() < 5_000_000 && html.contains("Halvian Standard"));
+
+    let notebook = dir.path().join("demo.ipynb");
+    parallax()
+        .args(["export", "notebook", out.to_str().unwrap(), "--out", notebook.to_str().unwrap()])
+        .assert()
+        .success();
+    execute(&notebook);
+}
+
+/// Runs a notebook; its own cells compare its figures with the tables.
+fn execute(notebook: &Path) {
+    let python = std::env::var("PARALLAX_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let needs = "import nbconvert, ipykernel, pandas, pyarrow, matplotlib";
+    let has = System::new(&python).args(["-c", needs]).output().is_ok_and(|o| o.status.success());
+    if !has {
+        println!("skipped: {python} cannot run notebooks");
+        return;
+    }
+    let output = System::new(&python)
+        .args(["-m", "nbconvert", "--to", "notebook", "--execute", "--output", "done.ipynb"])
+        .arg(notebook)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

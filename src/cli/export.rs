@@ -1,6 +1,6 @@
 //! `parallax export`
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use super::OK;
 use crate::error::Error;
@@ -55,7 +55,32 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if let Some(parent) = out.parent() {
         std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
     }
-    write_whole(&out, python_notebook(folder)?.as_bytes())?;
+    write_whole(&out, python_notebook(&seen_from(&out, folder))?.as_bytes())?;
     println!("{}", out.display());
     Ok(OK)
+}
+
+/// The path of `folder` as the notebook at `notebook` sees it, so that both can be moved
+/// together. Where one of them is absolute, the folder's path as it is.
+fn seen_from(notebook: &Path, folder: &Path) -> PathBuf {
+    let plain = |path: &Path| path.components().all(|c| matches!(c, Component::Normal(_)));
+    match notebook.parent() {
+        Some(home) if plain(home) && plain(folder) => {
+            home.components().map(|_| Component::ParentDir).collect::<PathBuf>().join(folder)
+        }
+        _ => std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notebook_finds_the_folder_beside_it() {
+        let seen = |notebook: &str, folder: &str| seen_from(notebook.as_ref(), folder.as_ref());
+        assert_eq!(seen("notebooks-export/demo.ipynb", "out/demo"), Path::new("../out/demo"));
+        assert_eq!(seen("demo.ipynb", "out/demo"), Path::new("out/demo"));
+        assert!(seen("x.ipynb", "../out").is_absolute());
+    }
 }
