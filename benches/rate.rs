@@ -1,0 +1,154 @@
+//! The rate of one engine on a bundle's encoder: sentences in, vectors and labels out. What
+//! `benches/compare.sh` runs beside the engines under `benches/peers/`.
+//!
+//!     cargo bench --bench rate -- ENGINE BUNDLE SENTENCES.jsonl [--threads N] [--passes N]
+//!
+//! ENGINE is f32, int8, bf16, f16 (ours) or candle (candle-transformers' own BERT, padded, as it
+//! comes). Reading, tokenizing and loading are not timed; one pass warms up. Prints one JSON line.
+//! Ours computes all heads too; the others only the encoder.
+
+use std::error::Error;
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::BertModel;
+use clap::Parser;
+use parallax::model::encoder::parse_config;
+use parallax::model::predict::{Batching, predict_all};
+use parallax::model::{Bundle, Model, PrecisionChoice, Unit, load_weights};
+
+#[derive(Parser)]
+struct Args {
+    engine: String,
+    bundle: std::path::PathBuf,
+    sentences: std::path::PathBuf,
+    #[arg(long)]
+    threads: Option<usize>,
+    #[arg(long, default_value_t = 3)]
+    passes: usize,
+    /// Most tokens in a batch of ours
+    #[arg(long)]
+    tokens: Option<usize>,
+    /// Sentences in a batch of candle's
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+    /// Only sentences of so many tokens, such as 16-32
+    #[arg(long, value_parser = range)]
+    lengths: Option<(usize, usize)>,
+    #[arg(long, default_value = "cpu")]
+    device: parallax::model::device::DeviceChoice,
+    /// Write the vectors here, as JSON, in the file's order
+    #[arg(long)]
+    vectors: Option<std::path::PathBuf>,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn range(text: &str) -> Result<(usize, usize), String> {
+    let (from, to) = text.split_once('-').ok_or("write FROM-TO")?;
+    let parse = |s: &str| s.parse().map_err(|e| format!("{s}: {e}"));
+    Ok((parse(from)?, parse(to)?))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let bundle = Bundle::open(&args.bundle)?;
+    let devices = args.device.open()?;
+    let device = devices[0].clone();
+    let stock = args.engine == "candle";
+    if !stock {
+        // As the program does: a worker has a core of its own.
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    }
+    let plain = Model::load(&bundle, &Device::Cpu)?;
+    let units: Vec<Unit> = std::fs::read_to_string(&args.sentences)?
+        .lines()
+        .map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line)?;
+            let text = row["text"].as_str().ok_or("a row has no text")?;
+            let mut prepared = plain.prepare(text, &[])?;
+            Ok(prepared.units.swap_remove(0))
+        })
+        .collect::<Result<_, Box<dyn Error>>>()?;
+    let within = |u: &&Unit| args.lengths.is_none_or(|(a, b)| (a..=b).contains(&u.ids.len()));
+    let units: Vec<&Unit> = units.iter().filter(within).collect();
+    let mut batching = Batching::for_device(&device);
+    batching.workers = args.threads.unwrap_or(batching.workers);
+    batching.tokens = args.tokens.unwrap_or(batching.tokens);
+
+    let mut run: Box<dyn FnMut() -> Result<Vec<Vec<f32>>, Box<dyn Error>>> = if stock {
+        let model = stock_model(&bundle, &device)?;
+        let (units, batch) = (&units, args.batch);
+        Box::new(move || stock_pass(&model, units, batch, &device))
+    } else {
+        let precision: PrecisionChoice = args.engine.parse()?;
+        let model = Model::load_for_scoring(&bundle, &devices, precision)?;
+        let units = &units;
+        Box::new(move || {
+            let predictions = predict_all(&model, units, batching, &|_| {})?;
+            Ok(predictions.into_iter().map(|p| p.vector).collect())
+        })
+    };
+    let mut vectors = run()?;
+    let mut seconds = Vec::new();
+    for _ in 0..args.passes.max(1) {
+        let started = Instant::now();
+        vectors = run()?;
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    let tokens: usize = units.iter().map(|u| u.ids.len()).sum();
+    println!(
+        "{}",
+        serde_json::json!({
+            "engine": args.engine, "version": env!("CARGO_PKG_VERSION"),
+            "threads": batching.workers, "sentences": units.len(), "tokens": tokens,
+            "rate": (units.len() as f64 / seconds[seconds.len() / 2] * 10.0).round() / 10.0,
+        })
+    );
+    if let Some(path) = args.vectors {
+        std::fs::write(path, serde_json::to_string(&vectors)?)?;
+    }
+    Ok(())
+}
+
+fn stock_model(bundle: &Bundle, device: &Device) -> Result<BertModel, Box<dyn Error>> {
+    let weights = load_weights(&bundle.weights, device, &bundle.place)?;
+    let vb = VarBuilder::from_tensors(weights, DType::F32, device);
+    Ok(BertModel::load(vb, &parse_config(&bundle.config, &bundle.place)?)?)
+}
+
+fn stock_pass(
+    model: &BertModel,
+    units: &[&Unit],
+    batch: usize,
+    device: &Device,
+) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by_key(|&i| units[i].ids.len());
+    let mut vectors = vec![Vec::new(); units.len()];
+    for batch in order.chunks(batch) {
+        let longest = batch.iter().map(|&i| units[i].ids.len()).max().unwrap_or(0);
+        let (mut ids, mut mask) = (Vec::new(), Vec::new());
+        for &i in batch {
+            let length = units[i].ids.len();
+            ids.extend(
+                units[i].ids.iter().copied().chain(std::iter::repeat_n(0, longest - length)),
+            );
+            mask.extend((0..longest).map(|at| u32::from(at < length)));
+        }
+        let shape = (batch.len(), longest);
+        let ids = Tensor::from_vec(ids, shape, device)?;
+        let mask = Tensor::from_vec(mask, shape, device)?;
+        let hidden = model.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
+        let weights = mask.to_dtype(DType::F32)?.unsqueeze(2)?;
+        let mean = hidden.broadcast_mul(&weights)?.sum(1)?.broadcast_div(&weights.sum(1)?)?;
+        for (&i, vector) in batch.iter().zip(mean.to_vec2::<f32>()?) {
+            vectors[i] = vector;
+        }
+    }
+    Ok(vectors)
+}
