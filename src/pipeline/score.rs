@@ -14,6 +14,7 @@ use crate::corpus::{Article, Corpus, Duplicates, ReadNotes, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predict::Batching;
+use crate::scoring::repeats::Repeats;
 use crate::scoring::rows::{ArticleRow, MentionRow, SentenceRow};
 use crate::scoring::scorer::{Rows, score};
 use crate::scoring::tables::{
@@ -106,8 +107,9 @@ pub fn score_corpus(
     });
     // A reader or writer that fails closes its channel; its own error is the one that tells.
     read?;
-    let (tables, counts) = written?;
-    let encoder_s = scored?;
+    let (tables, mut counts) = written?;
+    let (encoder_s, n_repeated) = scored?;
+    counts.repeated = n_repeated;
     let seconds = encoding.elapsed().as_secs_f64();
     let timing = Timing {
         discovery_s,
@@ -226,7 +228,8 @@ fn read_windows(
     }
 }
 
-/// Runs the model over the windows; returns the seconds spent in it.
+/// Runs the model over the windows; returns the seconds spent in it and the number of sentences
+/// that were equal to an earlier one.
 fn score_windows(
     from_reader: Receiver<Window>,
     to_writer: Sender<Rows>,
@@ -234,18 +237,19 @@ fn score_windows(
     targets: &[Target],
     options: &ScoreOptions,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<f64> {
+) -> Result<(f64, u64)> {
     let mut seconds = 0.0;
+    let mut repeats = Repeats::default();
     for window in from_reader {
         let started = Instant::now();
         let done = |n| progress(Progress::Done(n));
-        let rows = score(window, model, targets, options.batching, &done)?;
+        let rows = score(window, model, targets, options.batching, &mut repeats, &done)?;
         seconds += started.elapsed().as_secs_f64();
         if to_writer.send(rows).is_err() {
             break;
         }
     }
-    Ok(seconds)
+    Ok((seconds, repeats.n_repeated()))
 }
 
 /// The three tables of a scored folder.

@@ -1,11 +1,12 @@
 //! From a window of articles to rows.
 
 use crate::error::Result;
-use crate::model::predict::{Batching, predict_all};
+use crate::model::predict::Batching;
 use crate::model::sentence::SentenceScores;
 use crate::model::{Model, Unit};
 use crate::text::targets::Target;
 
+use super::repeats::Repeats;
 use super::rows::{ArticleRow, MentionRow, SentenceRow};
 use super::window::{Pending, PendingSentence, Window};
 
@@ -20,7 +21,8 @@ pub struct Rows {
     pub mentions: Vec<MentionRow>,
 }
 
-/// Scores a window. `done` is told the number of units of each finished batch.
+/// Scores a window; `repeats` knows the sentences of earlier ones. `done` is told the number of
+/// units of each finished batch.
 ///
 /// # Errors
 /// If the model fails on a batch.
@@ -29,11 +31,12 @@ pub fn score(
     model: &Model,
     targets: &[Target],
     batching: Batching,
+    repeats: &mut Repeats,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Rows> {
     let prepared = window.sentences().filter_map(|s| s.prepared.as_ref());
     let units: Vec<&Unit> = prepared.flat_map(|p| &p.units).collect();
-    let mut predictions = predict_all(model, &units, batching, done)?.into_iter();
+    let mut predictions = repeats.predict(model, &units, batching, done)?.into_iter();
     let mut rows = Rows::default();
     for pending in window.articles {
         let scores: Vec<Option<SentenceScores>> = pending
