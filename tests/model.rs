@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use assert_cmd::Command;
 use candle_core::Device;
 use parallax::model::predict::{Batching, predict_all};
-use parallax::model::{Bundle, LayerKind, Model, Unit};
+use parallax::model::{Bundle, LayerKind, Model, Precision, PrecisionChoice, Unit};
 use serde_json::Value;
 
 fn model() -> Model {
     Model::load(&Bundle::embedded().unwrap(), &Device::Cpu).unwrap()
+}
+
+/// The same, laid out for scoring.
+fn for_scoring(precision: Precision) -> Model {
+    let exactly = PrecisionChoice::Exactly(precision);
+    Model::load_for_scoring(&Bundle::embedded().unwrap(), &[Device::Cpu], exactly).unwrap()
 }
 
 fn lines(path: &str) -> Vec<Value> {
@@ -24,7 +30,15 @@ fn floats(value: &Value) -> Vec<f32> {
 /// `tests/golden/encoder.py` made the vectors with PyTorch and transformers.
 #[test]
 fn equals_pytorch_on_the_same_weights() {
-    let model = model();
+    equals_pytorch(&model());
+}
+
+#[test]
+fn laid_out_for_scoring_it_equals_pytorch_too() {
+    equals_pytorch(&for_scoring(Precision::F32));
+}
+
+fn equals_pytorch(model: &Model) {
     let golden: Vec<Value> =
         serde_json::from_str(&std::fs::read_to_string("tests/golden/encoder.json").unwrap())
             .unwrap();
@@ -81,7 +95,11 @@ fn equals_candle_transformers() {
 
 #[test]
 fn a_result_does_not_depend_on_its_batch() {
-    let model = model();
+    let models = [model(), for_scoring(Precision::F32), for_scoring(Precision::Int8)];
+    models.iter().for_each(does_not_depend_on_its_batch);
+}
+
+fn does_not_depend_on_its_batch(model: &Model) {
     let units: Vec<Unit> = lines("labels/demo.jsonl")
         .iter()
         .take(60)
@@ -89,7 +107,7 @@ fn a_result_does_not_depend_on_its_batch() {
         .collect();
     let units: Vec<&Unit> = units.iter().collect();
     let together =
-        predict_all(&model, &units, Batching { workers: 2, tokens: 2000 }, &|_| {}).unwrap();
+        predict_all(model, &units, Batching { workers: 2, tokens: 2000 }, &|_| {}).unwrap();
     for (unit, batched) in units.iter().zip(&together) {
         let alone = &model.predict(&[unit]).unwrap()[0];
         let pairs = alone.layers.iter().flatten().zip(batched.layers.iter().flatten());

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Model};
+use crate::model::{Bundle, Model, PrecisionChoice};
 use crate::training::data::read_labelled;
 use crate::training::evaluate::{Evaluation, evaluate};
 
@@ -31,9 +31,12 @@ pub struct Args {
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Where to run: auto, cpu, cuda or cuda:N
+    /// Where to run: auto, cpu, cuda, cuda:N or cuda:N,M
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
+    /// Numbers it runs in: auto, f32, int8 (CPU), bf16 or f16 (GPU)
+    #[arg(long, default_value = "f32")]
+    precision: PrecisionChoice,
     /// Threads that run the model [default: one a core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -47,11 +50,11 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         "default" => Bundle::embedded()?,
         folder => Bundle::open(folder.as_ref())?,
     };
-    let device = args.device.open()?;
-    let model = Model::load(&bundle, &device)?;
+    let devices = args.device.open()?;
+    let model = Model::load_for_scoring(&bundle, &devices, args.precision)?;
     let data = read_labelled(&args.data, model.codebook(), None)?;
     warn_of_skips(&data.skipped);
-    let mut batching = Batching::for_device(&device);
+    let mut batching = Batching::for_device(&devices[0]);
     batching.workers = args.workers.map_or(batching.workers, usize::from);
     let evaluation = evaluate(&model, &data.examples, batching, args.resamples)?;
     if evaluation.layers.is_empty() {

@@ -7,7 +7,7 @@ use crate::corpus::ReadOptions;
 use crate::error::Error;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Model};
+use crate::model::{Bundle, Model, PrecisionChoice};
 use crate::pipeline::run::RunRecord;
 use crate::pipeline::score::{Progress, ScoreOptions, score_corpus};
 use crate::scoring::tables::Format;
@@ -62,9 +62,12 @@ pub struct Common {
     /// With no target given: so many of the corpus' most frequent names; 0 for none
     #[arg(long, default_value_t = 10, value_name = "N")]
     top_targets: usize,
-    /// Where to run: auto, cpu, cuda or cuda:N
+    /// Where to run: auto, cpu, cuda, cuda:N or cuda:N,M
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
+    /// Numbers it runs in: auto, f32, int8 (CPU), bf16 or f16 (GPU)
+    #[arg(long, default_value = "auto")]
+    precision: PrecisionChoice,
     /// Threads that run the model [default: one a core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -102,19 +105,19 @@ pub fn exit_code(record: &RunRecord) -> u8 {
 /// Scores the inputs and says how it went.
 pub fn score(args: &Common, format: Format) -> anyhow::Result<RunRecord> {
     prepare_out(&args.out, args.force)?;
-    let device = args.device.open()?;
+    let devices = args.device.open()?;
     let bundle = match &args.model {
         Some(folder) => Bundle::open(folder)?,
         None => Bundle::embedded()?,
     };
-    let model = Model::load(&bundle, &device)?;
+    let model = Model::load_for_scoring(&bundle, &devices, args.precision)?;
     let model_hash = bundle.hash();
     drop(bundle);
     let mut targets = args.target.clone();
     if let Some(file) = &args.targets {
         targets.extend(read_targets(file)?);
     }
-    let mut batching = Batching::for_device(&device);
+    let mut batching = Batching::for_device(&devices[0]);
     batching.workers = args.workers.map_or(batching.workers, usize::from);
     batching.tokens = args.batch_tokens.map_or(batching.tokens, |n| n as usize);
     let options = ScoreOptions {

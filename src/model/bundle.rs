@@ -39,6 +39,10 @@ pub struct Meta {
     pub max_length: usize,
     /// SHA-256 of `model.safetensors`, in hexadecimal.
     pub weights_sha256: String,
+    /// The most that a layer's macro-F1 was measured to lose by 8-bit weights, as a share
+    /// (0.004 is 0.4 points); without it they are used only when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8_loss: Option<f64>,
     /// What it was trained on and how, for people and for repeating it.
     #[serde(default)]
     pub training: toml::Table,

@@ -8,6 +8,7 @@ pub mod device;
 pub mod encoder;
 pub mod heads;
 pub mod hub;
+pub mod precision;
 pub mod predict;
 pub mod sentence;
 
@@ -19,9 +20,11 @@ use candle_nn::VarBuilder;
 pub use bundle::{Bundle, Meta};
 pub use calibration::{Calibration, Scores};
 pub use codebook::{Codebook, Layer, LayerKind};
+pub use precision::{Precision, PrecisionChoice};
 
 use crate::error::{Error, Result};
 use crate::text::tokens::Tokenizer;
+use encoder::inference::Inference;
 use encoder::ops::dropout::Dropout;
 use encoder::{Encoder, Packed, Parameters};
 use heads::Head;
@@ -36,10 +39,15 @@ pub struct Model {
     /// One for each layer of the codebook, in order.
     heads: Vec<Head>,
     device: Device,
+    /// The encoder laid out for scoring, on the CPU.
+    inference: Option<Inference>,
+    precision: Precision,
+    /// The same model on further GPUs.
+    twins: Vec<Model>,
 }
 
 /// One piece of text for the encoder: a sentence, or a window of a long one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Unit {
     /// Token ids with the special tokens around them.
     pub ids: Vec<u32>,
@@ -68,11 +76,49 @@ pub struct Forward {
 }
 
 impl Model {
-    /// Puts a bundle on a device.
+    /// Puts a bundle on a device in full precision, fit for training and gradients.
     ///
     /// # Errors
     /// If its files do not fit each other or the device refuses the weights.
     pub fn load(bundle: &Bundle, device: &Device) -> Result<Self> {
+        Self::load_as(bundle, device, DType::F32)
+    }
+
+    /// Puts a bundle on a device, or on several that share the work, for scoring alone and as
+    /// fast as `precision` allows.
+    ///
+    /// # Errors
+    /// As for [`Model::load`], or if a device does not offer the precision.
+    pub fn load_for_scoring(
+        bundle: &Bundle,
+        devices: &[Device],
+        precision: PrecisionChoice,
+    ) -> Result<Self> {
+        let (first, others) = devices
+            .split_first()
+            .ok_or_else(|| Error::setting("a model needs a device to run on"))?;
+        let mut model = Self::load_for_scoring_on(bundle, first, precision)?;
+        for device in others {
+            model.twins.push(Self::load_for_scoring_on(bundle, device, precision)?);
+        }
+        Ok(model)
+    }
+
+    fn load_for_scoring_on(
+        bundle: &Bundle,
+        device: &Device,
+        precision: PrecisionChoice,
+    ) -> Result<Self> {
+        let precision = precision.choose(&bundle.meta, device)?;
+        let mut model = Self::load_as(bundle, device, precision.dtype())?;
+        if let Some(weights) = precision.weights_on(device) {
+            model.inference = Some(Inference::new(&model.encoder, weights)?);
+        }
+        model.precision = precision;
+        Ok(model)
+    }
+
+    fn load_as(bundle: &Bundle, device: &Device, dtype: DType) -> Result<Self> {
         let place = &bundle.place;
         let config = encoder::parse_config(&bundle.config, place)?;
         let tokenizer = Tokenizer::from_json(&bundle.tokenizer, place)?;
@@ -89,7 +135,7 @@ impl Model {
             ));
         }
         let weights = load_weights(&bundle.weights, device, place)?;
-        let vb = VarBuilder::from_tensors(weights, DType::F32, device);
+        let vb = VarBuilder::from_tensors(weights, dtype, device);
         let weights_wrong =
             |e: candle_core::Error| Error::model(place, format!("model.safetensors: {e}"));
         let encoder = Encoder::load(vb.clone(), &config).map_err(weights_wrong)?;
@@ -101,7 +147,7 @@ impl Model {
             .map(|layer| Head::load(layer, config.hidden_size, vb.pp("layers").pp(&layer.name)))
             .collect::<candle_core::Result<_>>()
             .map_err(weights_wrong)?;
-        Ok(Model { meta: bundle.meta.clone(), tokenizer, encoder, heads, device: device.clone() })
+        Ok(Self::assemble(bundle.meta.clone(), tokenizer, encoder, heads, device.clone()))
     }
 
     /// A model of an encoder and new heads, for training.
@@ -112,7 +158,22 @@ impl Model {
         heads: Vec<Head>,
         device: Device,
     ) -> Self {
-        Model { meta, tokenizer, encoder, heads, device }
+        let (inference, precision) = (None, Precision::F32);
+        let twins = Vec::new();
+        Model { meta, tokenizer, encoder, heads, device, inference, precision, twins }
+    }
+
+    /// Devices that share the work.
+    pub fn n_devices(&self) -> usize {
+        1 + self.twins.len()
+    }
+
+    /// The model on the device that the worker of this number uses.
+    pub(crate) fn for_worker(&self, worker: usize) -> &Model {
+        match worker % self.n_devices() {
+            0 => self,
+            i => &self.twins[i - 1],
+        }
     }
 
     /// The layers and labels.
@@ -125,9 +186,14 @@ impl Model {
         self.encoder.depth()
     }
 
-    /// The device that it runs on.
-    pub fn device(&self) -> &Device {
-        &self.device
+    /// The devices that it runs on.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        std::iter::once(self).chain(&self.twins).map(|m| &m.device)
+    }
+
+    /// The precision in which it scores.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// All parameters by name, to be swapped for variables or saved.
@@ -170,7 +236,10 @@ impl Model {
         dropout: &mut Option<Dropout>,
     ) -> candle_core::Result<Forward> {
         let batch = Packed::new(units.iter().map(|u| u.ids.as_slice()));
-        let hidden = self.encoder.forward(&batch, dropout)?;
+        let hidden = match (&self.inference, &dropout) {
+            (Some(inference), None) => inference.forward(&batch)?,
+            _ => self.encoder.forward(&batch, dropout)?,
+        };
         let rows: Vec<Range<usize>> = batch.rows().collect();
         let firsts: Vec<u32> = rows.iter().map(|r| r.start as u32).collect();
         let firsts = Tensor::from_vec(firsts, rows.len(), &self.device)?;
@@ -216,11 +285,11 @@ impl Model {
             return Ok(Vec::new());
         }
         let forward = self.forward(units, &mut None)?;
-        let vectors = forward.vectors.to_vec2::<f32>()?;
+        let vectors = forward.vectors.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         let (mut sentence_layers, mut target_layers) = (Vec::new(), Vec::new());
         for (layer, logits) in self.meta.codebook.layers.iter().zip(&forward.logits) {
             let Some(logits) = logits else { continue };
-            let rows = logits.to_vec2::<f32>()?.into_iter();
+            let rows = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?.into_iter();
             match layer.kind {
                 LayerKind::Target => target_layers.push(rows),
                 _ => sentence_layers.push(rows),

@@ -15,15 +15,50 @@ pub struct Batching {
 }
 
 impl Batching {
-    /// One worker a core, and batches that stay inside a core's cache; large batches and
-    /// one worker on a GPU.
+    /// On the CPU one worker a core and small batches, which stay in its cache. On a GPU two
+    /// workers, so that one batch is laid out while another is computed, and batches for which
+    /// there is memory.
     pub fn for_device(device: &candle_core::Device) -> Self {
         if device.is_cpu() {
             let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
             Batching { workers, tokens: 1024 }
         } else {
-            Batching { workers: 1, tokens: 32 * 1024 }
+            Batching { workers: 2, tokens: tokens_for(free_memory()) }
         }
+    }
+}
+
+/// Tokens in a batch on a GPU with so many bytes free. A token of a base-size encoder holds
+/// about 100 kB of activations at a time, and two batches are under way; half of the memory is
+/// left to others.
+fn tokens_for(free_bytes: Option<u64>) -> usize {
+    const BYTES_A_TOKEN: u64 = 100_000;
+    let fitting = free_bytes.unwrap_or(4 << 30) / 4 / BYTES_A_TOKEN;
+    fitting.clamp(1024, 128 * 1024) as usize
+}
+
+/// Bytes free on the current GPU, where that can be told.
+fn free_memory() -> Option<u64> {
+    #[cfg(feature = "cuda")]
+    if let Ok((free, _)) = candle_core::cuda_backend::cudarc::driver::result::mem_get_info() {
+        return Some(free as u64);
+    }
+    None
+}
+
+/// Runs a batch; where the device has no memory for the whole of it, its halves.
+fn run_or_halve<T>(batch: &[&Unit], run: &dyn Fn(&[&Unit]) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    match run(batch) {
+        Err(e)
+            if batch.len() > 1
+                && e.to_string().to_lowercase().replace('_', " ").contains("out of memory") =>
+        {
+            let (first, second) = batch.split_at(batch.len() / 2);
+            let mut all = run_or_halve(first, run)?;
+            all.extend(run_or_halve(second, run)?);
+            Ok(all)
+        }
+        outcome => outcome,
     }
 }
 
@@ -60,20 +95,26 @@ pub fn predict_all(
     order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
     let batches = batches(&order, &lengths, batching.tokens);
     let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, Prediction)>> {
+    let work = |worker: usize| -> Result<Vec<(usize, Prediction)>> {
+        let model = model.for_worker(worker);
         let mut mine = Vec::new();
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
             let of_batch: Vec<&Unit> = batch.iter().map(|&i| units[i]).collect();
-            let predictions = model.predict(&of_batch)?;
+            let predictions = run_or_halve(&of_batch, &|units| model.predict(units))?;
             mine.extend(batch.iter().copied().zip(predictions));
             done(batch.len());
         }
         Ok(mine)
     };
-    let workers = batching.workers.clamp(1, batches.len().max(1));
+    // The matrix kernels would spread over all threads that rayon offers, and wait for each other.
+    let work = |worker: usize| match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(alone) => alone.install(|| work(worker)),
+        Err(_) => work(worker),
+    };
+    let workers = (batching.workers * model.n_devices()).clamp(1, batches.len().max(1));
     let parts: Vec<Result<Vec<(usize, Prediction)>>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mine = work();
+        let handles: Vec<_> = (1..workers).map(|i| scope.spawn(move || work(i))).collect();
+        let mine = work(0);
         // A panic in a worker is a bug of ours; it must not be swallowed.
         let others =
             handles.into_iter().map(|h| h.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
@@ -90,6 +131,33 @@ pub fn predict_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_without_memory_is_halved() {
+        let units = vec![Unit { ids: vec![1; 3], mentions: Vec::new() }; 7];
+        let units: Vec<&Unit> = units.iter().collect();
+        let largest = std::cell::Cell::new(0);
+        let run = |batch: &[&Unit]| {
+            if batch.len() > 2 {
+                let driver = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+                return Err(candle_core::Error::Msg(driver.into()).into());
+            }
+            largest.set(largest.get().max(batch.len()));
+            Ok(vec![(); batch.len()])
+        };
+        assert_eq!(run_or_halve(&units, &run).unwrap().len(), 7);
+        assert_eq!(largest.get(), 2);
+        let other =
+            |_: &[&Unit]| Err::<Vec<()>, _>(candle_core::Error::Msg("broken".into()).into());
+        assert!(run_or_halve(&units, &other).is_err());
+    }
+
+    #[test]
+    fn batches_on_a_gpu_follow_its_memory() {
+        assert_eq!(tokens_for(Some(0)), 1024);
+        assert_eq!(tokens_for(None), (4 << 30) / 4 / 100_000);
+        assert_eq!(tokens_for(Some(140 << 30)), 128 * 1024);
+    }
 
     #[test]
     fn batches_respect_the_budget() {

@@ -27,6 +27,8 @@ pub struct RunRecord {
     pub model: ModelRecord,
     /// Where the model ran.
     pub device: String,
+    /// The numbers it ran in: f32, int8, bf16 or f16.
+    pub precision: String,
     /// Threads that ran it.
     pub workers: usize,
     /// Most tokens in a batch.
@@ -81,6 +83,9 @@ pub struct Counts {
     pub sentences: u64,
     /// Sentences that were scored.
     pub scored: u64,
+    /// Sentences (or windows of long ones) that are equal to an earlier one and were not encoded
+    /// again.
+    pub repeated: u64,
     /// Lines of page clutter, set apart.
     pub boilerplate: u64,
     /// Sentences read in windows.
@@ -152,7 +157,8 @@ impl RunRecord {
                 base: meta.base.clone(),
                 evaluation: meta.evaluation.clone(),
             },
-            device: device::name(model.device()),
+            device: device::name(model.devices()),
+            precision: model.precision().name().into(),
             workers: options.batching.workers,
             batch_tokens: options.batching.tokens,
             inputs: inputs.iter().map(|p| p.display().to_string()).collect(),

@@ -23,7 +23,9 @@ use crate::model::encoder::{Encoder, parse_config};
 use crate::model::heads::Head;
 use crate::model::hub::EncoderFiles;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Codebook, LayerKind, Meta, Model, Unit, load_weights};
+use crate::model::{
+    Bundle, Codebook, LayerKind, Meta, Model, Precision, PrecisionChoice, Unit, load_weights,
+};
 use crate::text::tokens::Tokenizer;
 
 /// What happens during a run, for a progress bar or a log.
@@ -194,14 +196,27 @@ fn finish(
     let rounded = |f: f64| toml::Value::from((f * 1e4).round() / 1e4);
     let dev_table: toml::Table = dev_scores.into_iter().map(|(k, v)| (k, rounded(v))).collect();
     meta.evaluation.insert("dev_f1".into(), dev_table.into());
-    let bundle = Bundle {
+    let mut bundle = Bundle {
         meta,
         place: "new bundle".into(),
         config: base.config.into(),
         tokenizer: base.tokenizer.into(),
         weights: weights.into(),
     };
+    bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
     Ok(Trained { bundle, dev: figures })
+}
+
+/// The most that a layer's macro-F1 on the development part loses by 8-bit weights.
+fn int8_loss(bundle: &Bundle, dev: &[Example], full: &Evaluation) -> Result<f64> {
+    let exactly = PrecisionChoice::Exactly(Precision::Int8);
+    let model = Model::load_for_scoring(bundle, &[Device::Cpu], exactly)?;
+    let predictions = predict(&model, dev, Batching::for_device(&Device::Cpu))?;
+    let int8 = evaluation(&model, dev, &predictions, 0);
+    let losses = bundle.meta.codebook.layers.iter().filter_map(|l| {
+        Some(full.figure(&l.name, "macro_f1")? - int8.figure(&l.name, "macro_f1")?)
+    });
+    Ok((losses.fold(0.0, f64::max) * 1e4).round() / 1e4)
 }
 
 fn layer_scores(codebook: &Codebook, figures: &Evaluation) -> BTreeMap<String, f64> {
@@ -241,6 +256,7 @@ fn fresh_model(recipe: &Recipe, codebook: &Codebook, base: &EncoderFiles) -> Res
         licence: recipe.licence.clone(),
         max_length: recipe.max_length.min(config.max_position_embeddings),
         weights_sha256: String::new(),
+        int8_loss: None,
         training: toml::Table::new(),
         calibration: BTreeMap::new(),
         evaluation: toml::Table::new(),

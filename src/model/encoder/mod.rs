@@ -4,6 +4,7 @@
 //! scores and trains: parameters are plain tensors, and training swaps them for variables
 //! ([`Encoder::parameters_mut`]).
 
+pub mod inference;
 pub mod ops;
 
 use std::collections::HashMap;

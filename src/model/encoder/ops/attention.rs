@@ -68,6 +68,23 @@ pub(crate) fn padded(qkv: &Tensor, offsets: &[usize], heads: usize) -> Result<Te
         .index_select(&scatter, 0)
 }
 
+/// The same on plain slices: `qkv` (rows, 3 · width) to `out` (rows, width). `weights` is a
+/// buffer whose contents do not matter.
+pub(crate) fn attend(
+    qkv: &[f32],
+    offsets: &[usize],
+    heads: usize,
+    out: &mut [f32],
+    weights: &mut Vec<f32>,
+) {
+    let width = out.len() / offsets.last().copied().unwrap_or(0).max(1);
+    for head in Head::all(offsets, heads, width) {
+        head.weights(qkv, weights);
+        let w = View::new(weights, head.length, head.length, head.length);
+        multiply(&mut out[head.output()..], width, w, head.part(qkv, 2), 1.0, false);
+    }
+}
+
 struct Packed {
     offsets: Vec<usize>,
     heads: usize,
@@ -83,6 +100,15 @@ struct Head {
 }
 
 impl Head {
+    /// The heads of all sentences.
+    fn all(offsets: &[usize], heads: usize, width: usize) -> impl Iterator<Item = Head> {
+        let depth = width / heads;
+        offsets.windows(2).filter(|w| w[1] > w[0]).flat_map(move |w| {
+            let (first, length) = (w[0], w[1] - w[0]);
+            (0..heads).map(move |head| Head { first, length, depth, width, head })
+        })
+    }
+
     /// Queries (0), keys (1) or values (2) in the packed rows.
     fn part<'a>(&self, qkv: &'a [f32], part: usize) -> View<'a> {
         View::new(&qkv[self.start(part)..], self.length, self.depth, 3 * self.width)
@@ -113,16 +139,6 @@ impl Head {
     }
 }
 
-impl Packed {
-    fn heads(&self, width: usize) -> impl Iterator<Item = Head> + '_ {
-        let depth = width / self.heads;
-        self.offsets.windows(2).filter(|w| w[1] > w[0]).flat_map(move |w| {
-            let (first, length) = (w[0], w[1] - w[0]);
-            (0..self.heads).map(move |head| Head { first, length, depth, width, head })
-        })
-    }
-}
-
 impl CustomOp1 for Packed {
     fn name(&self) -> &'static str {
         "packed-attention"
@@ -131,14 +147,8 @@ impl CustomOp1 for Packed {
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, triple) = layout.shape().dims2()?;
         let width = triple / 3;
-        let qkv = floats(qkv, layout)?;
         let mut out = vec![0f32; rows * width];
-        let mut weights = Vec::new();
-        for head in self.heads(width) {
-            head.weights(qkv, &mut weights);
-            let w = View::new(&weights, head.length, head.length, head.length);
-            multiply(&mut out[head.output()..], width, w, head.part(qkv, 2), 1.0, false);
-        }
+        attend(floats(qkv, layout)?, &self.offsets, self.heads, &mut out, &mut Vec::new());
         Ok((CpuStorage::F32(out), (rows, width).into()))
     }
 
@@ -151,7 +161,7 @@ impl CustomOp1 for Packed {
             let mut grad_qkv = vec![0f32; qkv.len()];
             let (mut weights, mut scores) = (Vec::new(), Vec::new());
             with_floats(grad, |grad| {
-                for head in self.heads(width) {
+                for head in Head::all(&self.offsets, self.heads, width) {
                     let n = head.length;
                     head.weights(qkv, &mut weights);
                     let p = View::new(&weights, n, n, n);

@@ -24,6 +24,7 @@ struct LayerNorm {
 
 /// Sums in sixteen lanes, which the compiler turns into vector registers; a plain float
 /// sum may not be reordered and stays scalar.
+#[inline(always)]
 fn sum_by(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0f32; 16];
     let chunks = row.chunks_exact(16);
@@ -36,13 +37,26 @@ fn sum_by(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-impl LayerNorm {
-    /// Mean and reciprocal standard deviation of a row.
-    fn moments(&self, row: &[f32]) -> (f32, f32) {
-        let n = row.len() as f32;
-        let mean = sum_by(row, |x| x) / n;
-        let variance = sum_by(row, |x| (x - mean) * (x - mean)) / n;
-        (mean, 1.0 / (variance + self.eps).sqrt())
+/// Mean and reciprocal standard deviation of a row.
+#[inline(always)]
+pub(crate) fn moments(row: &[f32], eps: f32) -> (f32, f32) {
+    let n = row.len() as f32;
+    let mean = sum_by(row, |x| x) / n;
+    let variance = sum_by(row, |x| (x - mean) * (x - mean)) / n;
+    (mean, 1.0 / (variance + eps).sqrt())
+}
+
+/// `(x − mean) · scale · weight + bias` in place.
+#[inline(always)]
+pub(crate) fn scale_and_shift(
+    row: &mut [f32],
+    mean: f32,
+    scale: f32,
+    weight: &[f32],
+    bias: &[f32],
+) {
+    for ((y, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
+        *y = (*y - mean) * scale * weight + bias;
     }
 }
 
@@ -67,10 +81,8 @@ impl CustomOp3 for LayerNorm {
         }
         let mut y = floats(x, x_layout)?.to_vec();
         for row in y.chunks_exact_mut(width.max(1)) {
-            let (mean, scale) = self.moments(row);
-            for ((y, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
-                *y = (*y - mean) * scale * weight + bias;
-            }
+            let (mean, scale) = moments(row, self.eps);
+            scale_and_shift(row, mean, scale, weight, bias);
         }
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
@@ -94,7 +106,7 @@ impl CustomOp3 for LayerNorm {
                 with_floats(grad, |grad| {
                     let rows = x.chunks_exact(width).zip(grad.chunks_exact(width));
                     for ((x, g), out) in rows.zip(grad_x.chunks_exact_mut(width)) {
-                        let (mean, scale) = self.moments(x);
+                        let (mean, scale) = moments(x, self.eps);
                         for i in 0..width {
                             normed[i] = (x[i] - mean) * scale;
                             scaled[i] = g[i] * weight[i];
