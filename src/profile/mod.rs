@@ -4,6 +4,7 @@
 //! Sentences of one article resemble each other, so the article, not the sentence, is
 //! what is resampled and permuted everywhere: see [`bootstrap`] and [`contrasts`].
 
+pub mod alignment;
 pub mod bootstrap;
 mod contrasts;
 mod profiles;
