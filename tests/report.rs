@@ -79,7 +79,7 @@ fn never_judges_an_outlet() {
 #[test]
 fn any_codebook_renders() {
     use parallax::model::codebook::{Codebook, Label, Layer, LayerKind};
-    let label = |i: usize| Label { name: format!("code_{i}"), description: String::new() };
+    let label = |i: usize| Label { name: format!("code_{i}"), ..Label::default() };
     let layer = |name: &str, kind, n| Layer {
         name: name.into(),
         kind,

@@ -17,7 +17,7 @@ Examples:
   parallax compare press-conference/ --target \"NATO=NATO,the alliance,the bloc\" --out out/nato
   parallax compare year.parquet --map text=body,outlet=source --out out/year --title \"2024\"
 
-Does what `score`, `profile` and `report` do one after the other. Open report.html in any browser;
+Does what `score --vectors`, `profile`, `align` and `report` do one after the other. Open report.html in any browser;
 it needs no network. `parallax score --help` says what inputs can be.")]
 pub struct Args {
     #[command(flatten)]
@@ -91,9 +91,11 @@ impl Statistics {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let record = score(&args.common, Format::Parquet)?;
+    let record = score(&args.common, Format::Parquet, true)?;
     let folder = &args.common.out;
-    let report = report_folder(folder, args.statistics.profile(folder)?, &args.title)?;
+    let summary = args.statistics.profile(folder)?;
+    super::align::align(folder, args.common.model.as_deref())?;
+    let report = report_folder(folder, summary, &args.title)?;
     println!("report: {}", report.display());
     println!("tables: {}", folder.display());
     Ok(exit_code(&record))

@@ -1,6 +1,7 @@
 //! The command line: arguments in, calls of the library, words for people out. Holds
 //! nothing that a program using the library would miss.
 
+mod align;
 mod compare;
 mod evaluate;
 mod export;
@@ -38,6 +39,7 @@ enum Command {
     Compare(compare::Args),
     Score(score::Args),
     Profile(compare::ProfileArgs),
+    Align(align::Args),
     Report(compare::ReportArgs),
     Export(export::Args),
     Train(train::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Profile(args) => compare::run_profile(&args),
+        Command::Align(args) => align::run(&args),
         Command::Report(args) => compare::run_report(&args),
         Command::Export(args) => export::run(&args),
         Command::Train(args) => train::run(&args),

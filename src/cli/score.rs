@@ -30,6 +30,9 @@ pub struct Args {
     /// Format of the tables: parquet, csv or jsonl (profiles and reports need parquet)
     #[arg(long, default_value = "parquet")]
     format: Format,
+    /// Write each sentence's vector too (vectors.parquet), which `parallax align` needs
+    #[arg(long)]
+    vectors: bool,
 }
 
 /// What scoring needs to know.
@@ -43,7 +46,7 @@ pub struct Common {
     pub out: PathBuf,
     /// A model's folder [default: the built-in model]
     #[arg(long, value_name = "FOLDER")]
-    model: Option<PathBuf>,
+    pub model: Option<PathBuf>,
     /// Columns of the input by field, such as text=body,outlet=source
     #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',', value_parser = field_column)]
     map: Vec<(String, String)>,
@@ -92,7 +95,7 @@ fn field_column(text: &str) -> Result<(String, String), String> {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let record = score(&args.common, args.format)?;
+    let record = score(&args.common, args.format, args.vectors)?;
     println!("tables: {}", args.common.out.display());
     Ok(exit_code(&record))
 }
@@ -103,7 +106,7 @@ pub fn exit_code(record: &RunRecord) -> u8 {
 }
 
 /// Scores the inputs and says how it went.
-pub fn score(args: &Common, format: Format) -> anyhow::Result<RunRecord> {
+pub fn score(args: &Common, format: Format, vectors: bool) -> anyhow::Result<RunRecord> {
     prepare_out(&args.out, args.force)?;
     let devices = args.device.open()?;
     let bundle = match &args.model {
@@ -132,6 +135,7 @@ pub fn score(args: &Common, format: Format) -> anyhow::Result<RunRecord> {
         n_targets: args.top_targets,
         batching,
         format,
+        vectors,
     };
     let template = "{bar:30} {pos} of {len} sentences found, {per_sec}, {eta} left";
     let bar = progress::bar(1, template);

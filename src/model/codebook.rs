@@ -18,7 +18,7 @@ pub enum LayerKind {
 }
 
 /// One label of a layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
     /// Name as it stands in tables: letters, digits and `_`.
@@ -26,6 +26,11 @@ pub struct Label {
     /// What it means, for people.
     #[serde(default)]
     pub description: String,
+    /// Whether a sentence with this label does not pass on what it reports, but holds it at
+    /// a distance or denies it. Claims that some sentences pass on and others hold off are
+    /// contested.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holds_off: bool,
 }
 
 /// One question that the model answers.

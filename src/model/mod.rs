@@ -11,6 +11,7 @@ pub mod hub;
 pub mod precision;
 pub mod predict;
 pub mod sentence;
+pub mod words;
 
 use std::ops::Range;
 

@@ -1,12 +1,16 @@
 //! Whole runs: the rooms tied together with files. Knows every room below the command
 //! line, and is what a program that uses the library calls.
 
+mod align;
+mod alignments;
 mod profile;
 pub mod report;
 pub mod run;
 pub mod score;
 mod tables;
 
+pub use align::{AlignSummary, align_folder};
+pub use alignments::{alignments_schema, read_alignments};
 pub use profile::{ProfileOptions, ProfileSummary, profile_folder};
 pub use tables::{contrasts_schema, profiles_schema, target_profiles_schema};
 

@@ -18,7 +18,8 @@ use crate::scoring::repeats::Repeats;
 use crate::scoring::rows::{ArticleRow, MentionRow, SentenceRow};
 use crate::scoring::scorer::{Rows, score};
 use crate::scoring::tables::{
-    Format, TableWriter, articles_schema, extra_columns, mentions_schema, sentences_schema,
+    Format, TableWriter, VECTORS, VectorWriter, articles_schema, extra_columns, mentions_schema,
+    sentences_schema,
 };
 use crate::scoring::window::Window;
 use crate::text::targets::{Target, TargetFinder};
@@ -44,6 +45,8 @@ pub struct ScoreOptions {
     pub batching: Batching,
     /// Format of the tables.
     pub format: Format,
+    /// Whether the sentences' vectors are written too (in Parquet, whatever the format).
+    pub vectors: bool,
 }
 
 /// What happens during a run, for a progress bar.
@@ -100,7 +103,7 @@ pub fn score_corpus(
         let reader =
             scope.spawn(|| read_windows(&mut articles, model, &finder, to_model, progress));
         let writer = scope.spawn(|| {
-            Tables::new(out, model, options.format).and_then(|tables| tables.write_all(from_model))
+            Tables::new(out, model, options).and_then(|tables| tables.write_all(from_model))
         });
         let scored = score_windows(from_reader, to_writer, model, &targets, options, progress);
         (joined(reader), scored, joined(writer))
@@ -135,17 +138,18 @@ pub fn score_corpus(
     let record = RunRecord::new(model, model_hash, inputs, notes, options, counts, timing)
         .with_targets(&targets, discovered && has_target_layers);
     tables.finish()?;
-    remove_outdated(out)?;
+    remove_outdated(out, options.vectors)?;
     record.write(out)?;
     Ok(record)
 }
 
 /// Takes away what an earlier run made from the tables that were just replaced.
-fn remove_outdated(out: &Path) -> Result<()> {
-    let derived = ["profiles", "contrasts", "target_profiles"]
+fn remove_outdated(out: &Path, vectors_are_new: bool) -> Result<()> {
+    let derived = ["profiles", "contrasts", "target_profiles", "alignments"]
         .iter()
         .flat_map(|name| Format::ALL.map(|f| format!("{name}.{f}")))
-        .chain(["report.html".to_owned()]);
+        .chain(["report.html".to_owned()])
+        .chain((!vectors_are_new).then(|| format!("{VECTORS}.parquet")));
     for name in derived {
         match std::fs::remove_file(out.join(&name)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -259,19 +263,22 @@ struct Tables<'a> {
     format: Format,
     sentences: TableWriter<SentenceRow>,
     mentions: TableWriter<MentionRow>,
+    /// Where they are wanted.
+    vectors: Option<VectorWriter<'a>>,
     /// Opened with the first articles, which tell the input's other columns.
     articles: Option<TableWriter<ArticleRow>>,
 }
 
 impl<'a> Tables<'a> {
-    fn new(out: &'a Path, model: &'a Model, format: Format) -> Result<Self> {
-        let codebook = model.codebook();
+    fn new(out: &'a Path, model: &'a Model, options: &ScoreOptions) -> Result<Self> {
+        let (codebook, format) = (model.codebook(), options.format);
         Ok(Tables {
             out,
             model,
             format,
             sentences: TableWriter::create(out, "sentences", sentences_schema(codebook)?, format)?,
             mentions: TableWriter::create(out, "mentions", mentions_schema(codebook)?, format)?,
+            vectors: options.vectors.then(|| VectorWriter::new(out, codebook)),
             articles: None,
         })
     }
@@ -292,6 +299,9 @@ impl<'a> Tables<'a> {
             }
             self.sentences.write(&rows.sentences)?;
             self.mentions.write(&rows.mentions)?;
+            if let Some(vectors) = &mut self.vectors {
+                vectors.write(&rows.vectors)?;
+            }
             counts.count(&rows);
         }
         Ok((self, counts))
@@ -305,6 +315,7 @@ impl<'a> Tables<'a> {
         };
         self.sentences.finish()?;
         self.mentions.finish()?;
+        self.vectors.map(VectorWriter::finish).transpose()?;
         articles.finish()?;
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Cues {
     /// # Errors
     /// Never for the lists as shipped; a test reads them.
     pub fn shipped() -> Result<Self> {
-        Self::from_toml(include_str!("cues.toml"))
+        Self::from_toml(include_str!("../profile/cues.toml"))
     }
 
     /// Reads cue lists.

@@ -68,10 +68,8 @@ mod tests {
     use crate::model::codebook::Label;
 
     fn layer(kind: LayerKind, names: &[&str]) -> Layer {
-        let labels = names
-            .iter()
-            .map(|n| Label { name: (*n).to_owned(), description: String::new() })
-            .collect();
+        let labels =
+            names.iter().map(|n| Label { name: (*n).to_owned(), ..Label::default() }).collect();
         Layer { name: "l".into(), kind, description: String::new(), labels }
     }
 

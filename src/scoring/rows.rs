@@ -60,6 +60,17 @@ pub struct MentionRow {
     pub layers: Vec<Scores>,
 }
 
+/// The vector of a sentence: a row of `vectors.parquet`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VectorRow {
+    /// The article.
+    pub article_id: String,
+    /// The sentence, by its index in the article.
+    pub sentence_index: u32,
+    /// The mean of its tokens' vectors.
+    pub vector: Vec<f32>,
+}
+
 /// One article: a row of `articles.parquet`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArticleRow {

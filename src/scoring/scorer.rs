@@ -7,7 +7,7 @@ use crate::model::{Model, Unit};
 use crate::text::targets::Target;
 
 use super::repeats::Repeats;
-use super::rows::{ArticleRow, MentionRow, SentenceRow};
+use super::rows::{ArticleRow, MentionRow, SentenceRow, VectorRow};
 use super::window::{Pending, PendingSentence, Window};
 
 /// The rows of some articles.
@@ -19,6 +19,8 @@ pub struct Rows {
     pub sentences: Vec<SentenceRow>,
     /// One for each mention of a target.
     pub mentions: Vec<MentionRow>,
+    /// One for each scored sentence.
+    pub vectors: Vec<VectorRow>,
 }
 
 /// Scores a window; `repeats` knows the sentences of earlier ones. `done` is told the number of
@@ -85,6 +87,13 @@ fn add_article(
                 start,
                 end: start.map(|s| s + chars(mention) as u32),
                 layers,
+            });
+        }
+        if let Some(scores) = &scores {
+            rows.vectors.push(VectorRow {
+                article_id: article.id.clone(),
+                sentence_index: index as u32,
+                vector: scores.vector.clone(),
             });
         }
         rows.sentences.push(SentenceRow {

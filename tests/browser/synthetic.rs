@@ -30,7 +30,7 @@ pub fn codebook() -> Codebook {
         description: description.into(),
         labels: labels
             .iter()
-            .map(|(n, d)| Label { name: (*n).into(), description: (*d).into() })
+            .map(|(n, d)| Label { name: (*n).into(), description: (*d).into(), ..Label::default() })
             .collect(),
     };
     Codebook {

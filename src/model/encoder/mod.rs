@@ -196,6 +196,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// The table of words: a row for each entry of the vocabulary.
+    pub fn words(&self) -> &Tensor {
+        &self.words
+    }
+
     /// Reads the weights under the Hub's names, with or without the prefix `bert.`.
     ///
     /// # Errors

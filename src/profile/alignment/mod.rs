@@ -1,8 +1,135 @@
 //! Alignment: how each outlet put *this*. Sentences of different outlets that report the
 //! same claim, act or quotation are found and grouped. Plain data in and out.
+//!
+//! 1. Sentences are cut into clauses, for one sentence may report several things.
+//! 2. Articles are put together by event: the one given, or one found from dates and rare
+//!    words. Clauses are compared within an event only.
+//! 3. Pairs of clauses that share rare words are scored by the words that find their like
+//!    in each other (the same, or near by the model's word vectors), by quoted words in
+//!    order, and by the sentences' vectors.
+//! 4. Average linkage makes groups, and whoever is not near the group's representative is
+//!    left out again, so that no chain of likenesses joins two claims.
 
+mod candidates;
+mod clauses;
+mod cluster;
+mod cues;
+mod events;
+mod facts;
+mod groups;
+mod marks;
+mod quoted;
+mod score;
 mod types;
+mod units;
+mod vocabulary;
+mod words;
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use cues::Cues;
+use events::{Article, events};
 pub use types::{
     Contested, DifferingFact, FactKind, Group, GroupKind, Mark, MarkKind, Member, SentenceKey,
 };
+use units::Read;
+use vocabulary::Vocabulary;
+pub use vocabulary::WordVectors;
+use words::Kind;
+
+/// How an outlet stands to what a sentence passes on, as far as it makes a claim
+/// contested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// It states it or passes it on.
+    PassedOn,
+    /// It holds it at a distance or denies it.
+    HeldOff,
+}
+
+/// A sentence to be aligned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sentence {
+    /// Which it is.
+    pub key: SentenceKey,
+    /// Its outlet.
+    pub outlet: String,
+    /// Its day, `YYYY-MM-DD`.
+    pub date: Option<String>,
+    /// The event that its article covers, where the corpus says so.
+    pub event: Option<String>,
+    /// The sentence as it stands in the article.
+    pub text: String,
+    /// Whether it is quotation throughout, whatever marks it has.
+    pub quotation: bool,
+    /// How the outlet stands to it, where that is known.
+    pub side: Option<Side>,
+    /// Its vector; empty where there is none. All vectors have one length.
+    pub vector: Vec<f32>,
+}
+
+/// Groups the sentences that report the same claim, act or quotation.
+///
+/// `word_vectors` gives the vector of a single word, for instance a row of the encoder's
+/// table of words. The result does not depend on the order of `sentences`; of two
+/// sentences with the same key only one is kept.
+pub fn align(mut sentences: Vec<Sentence>, word_vectors: &WordVectors) -> Vec<Group> {
+    sentences.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.text.cmp(&b.text)));
+    sentences.dedup_by(|a, b| a.key == b.key);
+    let cues = Cues::shipped();
+    let mut reads: Vec<Read> = sentences.par_iter().map(|s| Read::new(s, &cues)).collect();
+    let vocabulary = Vocabulary::new(&reads, word_vectors);
+    reads.par_iter_mut().for_each(|read| read.resolve(&vocabulary));
+    let articles = articles(&sentences, &reads, &vocabulary);
+    let corpus = groups::Corpus {
+        sentences: &sentences,
+        reads: &reads,
+        vocabulary: &vocabulary,
+        articles: &articles,
+        cues: &cues,
+    };
+    let mut groups: Vec<Group> = events(&articles, &vocabulary)
+        .iter()
+        .flat_map(|event| groups::of_event(event, &corpus))
+        .collect();
+    let first = |g: &Group| g.members.iter().map(|m| &m.sentence).min().cloned();
+    groups.sort_by_cached_key(|g| {
+        (g.event.clone(), first(g), g.members.first().map(|m| m.span.start))
+    });
+    for (id, group) in groups.iter_mut().enumerate() {
+        group.id = id as u32;
+    }
+    groups
+}
+
+/// The articles of the sentences, in order of their ids.
+fn articles(sentences: &[Sentence], reads: &[Read], vocabulary: &Vocabulary) -> Vec<Article> {
+    let mut articles: BTreeMap<&str, Article> = BTreeMap::new();
+    for (i, (sentence, read)) in sentences.iter().zip(reads).enumerate() {
+        let article = articles.entry(&sentence.key.article_id).or_insert_with(|| Article {
+            outlet: sentence.outlet.clone(),
+            given: sentence.event.clone(),
+            day: sentence.date.as_deref().and_then(day),
+            date: sentence.date.clone(),
+            ..Article::default()
+        });
+        article.sentences.push(i);
+        for &term in &read.terms {
+            if vocabulary.kind(term) == Kind::Content {
+                *article.terms.entry(term).or_default() += 1;
+            }
+        }
+    }
+    articles.into_values().collect()
+}
+
+/// Days since a fixed day.
+fn day(date: &str) -> Option<i64> {
+    let date: chrono::NaiveDate = date.get(..10)?.parse().ok()?;
+    Some(i64::from(chrono::Datelike::num_days_from_ce(&date)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod encode;
 mod reader;
 mod schema;
 mod sink;
+mod vectors;
 mod writer;
 
 use std::{fmt, str::FromStr};
@@ -22,6 +23,7 @@ pub use schema::{
     MAX_EXTRA_COLUMNS, OTHER_COLUMN, articles_schema, codebook_of, extra_columns, mentions_schema,
     sentences_schema, table_schema,
 };
+pub use vectors::{VECTORS, VectorWriter, vectors_schema};
 pub use writer::TableWriter;
 
 use crate::error::{Error, Result};

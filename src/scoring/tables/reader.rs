@@ -8,12 +8,12 @@ use std::{
 use arrow::array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Format, codebook_of, decode, schema::VERSION_KEY};
+use super::{Format, codebook_of, decode, schema::VERSION_KEY, vectors};
 use crate::{
     SCHEMA_VERSION,
     error::{Error, Result},
     model::codebook::{Codebook, Layer},
-    scoring::rows::{ArticleRow, MentionRow, SentenceRow},
+    scoring::rows::{ArticleRow, MentionRow, SentenceRow, VectorRow},
 };
 
 /// Rows that are decoded at a time.
@@ -94,6 +94,17 @@ impl ScoredFolder {
             .exists()
             .then(|| batches(path, move |b| decode::mentions(b, &layers)))
             .transpose()?;
+        Ok(rows.into_iter().flatten())
+    }
+
+    /// The vectors of the scored sentences, likewise; none where the folder was scored
+    /// without them.
+    ///
+    /// # Errors
+    /// As [`sentences`](Self::sentences).
+    pub fn vectors(&self) -> Result<impl Iterator<Item = Result<Vec<VectorRow>>> + Send + use<>> {
+        let path = self.dir.join(format!("{}.parquet", vectors::VECTORS));
+        let rows = path.exists().then(|| batches(path, vectors::decode)).transpose()?;
         Ok(rows.into_iter().flatten())
     }
 

@@ -1,0 +1,62 @@
+//! `parallax align`
+
+use std::path::{Path, PathBuf};
+
+use super::OK;
+use crate::model::device::DeviceChoice;
+use crate::model::{Bundle, Model};
+use crate::pipeline::{AlignSummary, align_folder};
+
+/// Find what outlets report in common, in a scored folder
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  parallax score articles.jsonl --vectors --out scored
+  parallax align scored
+  duckdb -c \"SELECT \\\"group\\\", outlet, contested FROM 'scored/alignments.parquet'\"
+
+Writes alignments.parquet into the folder: a row is a sentence, or a clause of one, that reports
+the same claim, act or quotation as others of its group. Groups are made within an event: the
+field `event` of the articles where they have one, otherwise one found from dates (three days
+apart at most) and rare words. A group holds two outlets at least. `parallax compare` does this
+too.")]
+pub struct Args {
+    /// A folder written by `parallax score --vectors`
+    folder: PathBuf,
+    /// The folder of the model that scored [default: the built-in model]
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<u8> {
+    let summary = align(&args.folder, args.model.as_deref())?;
+    println!("{}", summary.file.display());
+    Ok(OK)
+}
+
+/// Aligns a folder and says how it went.
+pub fn align(folder: &Path, model: Option<&Path>) -> anyhow::Result<AlignSummary> {
+    let started = std::time::Instant::now();
+    let bundle = match model {
+        Some(folder) => Bundle::open(folder)?,
+        None => Bundle::embedded()?,
+    };
+    let model = Model::load(&bundle, &DeviceChoice::Cpu.open()?)?;
+    let summary = align_folder(folder, &model)?;
+    let groups = &summary.groups;
+    let contested = groups.iter().filter(|g| g.contested.is_some()).count();
+    eprintln!(
+        "{} groups that outlets report in common, {contested} of them contested, from {} sentences \
+         in {:.1} s",
+        groups.len(),
+        summary.n_sentences,
+        started.elapsed().as_secs_f64()
+    );
+    if !summary.with_vectors {
+        eprintln!(
+            "note: the folder holds no sentence vectors, so only words were compared; \
+             `parallax score --vectors` writes them"
+        );
+    }
+    Ok(summary)
+}

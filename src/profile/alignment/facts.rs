@@ -1,0 +1,182 @@
+//! Facts on which members of a group differ: numbers of the same thing, days, places and
+//! who acts. Told by the words alone, so it says where to look, not who is right.
+
+use std::collections::BTreeMap;
+
+use super::groups::Corpus;
+use super::units::{Read, Unit};
+use super::vocabulary::Term;
+use super::words::{Kind, Word};
+use super::{DifferingFact, FactKind};
+
+/// Words after a number among which the noun is that it counts.
+const NOUN_WITHIN: usize = 2;
+#[rustfmt::skip]
+const MONTHS: &[&str] = &[
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+#[rustfmt::skip]
+const WEEKDAYS: &[&str] = &[
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+];
+/// Prepositions that a place follows.
+const AT: &[&str] = &["in", "at", "near", "outside", "from"];
+
+/// A fact in a unit: of what sort, about what, as compared and as written.
+struct Fact {
+    what: FactKind,
+    about: String,
+    value: String,
+    written: String,
+}
+
+/// The facts on which some units differ.
+pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> {
+    let mut by_topic: BTreeMap<(FactKind, String), BTreeMap<String, (String, Vec<usize>)>> =
+        BTreeMap::new();
+    for (i, unit) in units.iter().enumerate() {
+        let Some(read) = corpus.reads.get(unit.sentence) else { continue };
+        for fact in facts(unit, read, corpus) {
+            let values = by_topic.entry((fact.what, fact.about)).or_default();
+            let of = &mut values.entry(fact.value).or_insert((fact.written, Vec::new())).1;
+            if !of.contains(&i) {
+                of.push(i);
+            }
+        }
+    }
+    let outlet = |i: &usize| {
+        let unit = units.get(*i)?;
+        Some(corpus.sentences.get(unit.sentence)?.outlet.as_str())
+    };
+    by_topic
+        .into_iter()
+        .filter(|(_, values)| {
+            // Two outlets that have no value in common.
+            let pairs = || values.values().flat_map(|(_, of)| of);
+            let given = |o: Option<&str>| -> Vec<&String> {
+                let has = |of: &Vec<usize>| of.iter().any(|i| outlet(i) == o);
+                values.iter().filter(|(_, (_, of))| has(of)).map(|(value, _)| value).collect()
+            };
+            pairs().any(|a| {
+                pairs().any(|b| {
+                    let (mine, theirs) = (given(outlet(a)), given(outlet(b)));
+                    outlet(a) != outlet(b) && !mine.iter().any(|v| theirs.contains(v))
+                })
+            })
+        })
+        .map(|((what, _), values)| DifferingFact { what, values: values.into_values().collect() })
+        .collect()
+}
+
+fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
+    let first = read.words.partition_point(|w| w.start < unit.span.start);
+    let last = read.words.partition_point(|w| w.end <= unit.span.end);
+    let words = read.words.get(first..last).unwrap_or_default();
+    let terms = read.terms.get(first..last).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let before = at.checked_sub(1).and_then(|b| words.get(b));
+        if let Some((day, length)) = date(words, at) {
+            found.push(Fact {
+                what: FactKind::Date,
+                about: if day.contains(' ') { "day" } else { "weekday" }.to_owned(),
+                value: day,
+                written: written(words, at, at + length),
+            });
+            at += length;
+            continue;
+        }
+        if word.kind == Kind::Number && word.term != "1" {
+            let noun = (at + 1..=at + NOUN_WITHIN)
+                .find(|&i| words.get(i).is_some_and(|w| w.kind == Kind::Content && !w.capital));
+            if let Some(noun) = noun {
+                found.push(Fact {
+                    what: FactKind::Number,
+                    about: words.get(noun).map(|w| w.term.clone()).unwrap_or_default(),
+                    value: word.term.clone(),
+                    written: written(words, at, noun + 1),
+                });
+            }
+        }
+        let place = before.is_some_and(|b| AT.contains(&b.plain.as_str()));
+        let name = name_length(words, terms, at, corpus);
+        if name > 0 {
+            if place || at == 0 {
+                found.push(Fact {
+                    what: if place { FactKind::Place } else { FactKind::Actor },
+                    about: String::new(),
+                    value: words.get(at + name - 1).map(|w| w.term.clone()).unwrap_or_default(),
+                    written: written(words, at, at + name),
+                });
+            }
+            at += name;
+            continue;
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Words of a name that begins at `at`.
+fn name_length(words: &[Word], terms: &[Term], at: usize, corpus: &Corpus) -> usize {
+    let name = |i: usize| {
+        words.get(i).is_some_and(|w| w.capital && w.kind == Kind::Content)
+            && terms.get(i).is_some_and(|&t| corpus.vocabulary.is_name(t))
+    };
+    (at..words.len()).take_while(|&i| name(i)).count()
+}
+
+/// The day that is named at `at`, and its number of words.
+fn date(words: &[Word], at: usize) -> Option<(String, usize)> {
+    let month = |i: usize| {
+        let word = words.get(i).filter(|w| w.capital)?;
+        let head = word.plain.get(..3)?;
+        let known = word.plain.len() == 3 || !matches!(word.plain.as_str(), "marching" | "mayor");
+        (known && word.kind == Kind::Function && MONTHS.contains(&head)).then(|| head.to_owned())
+    };
+    let day = |i: usize| {
+        let word = words.get(i).filter(|w| w.kind == Kind::Number)?;
+        word.term.parse::<u32>().ok().filter(|d| (1..=31).contains(d))
+    };
+    if let (Some(month), Some(day)) = (month(at), day(at + 1)) {
+        return Some((format!("{day} {month}"), 2));
+    }
+    if let (Some(day), Some(month)) = (day(at), month(at + 1)) {
+        return Some((format!("{day} {month}"), 2));
+    }
+    let word = words.get(at)?;
+    WEEKDAYS.contains(&word.plain.as_str()).then(|| (word.plain.clone(), 1))
+}
+
+/// The words from `from` to `to` as they would be written.
+fn written(words: &[Word], from: usize, to: usize) -> String {
+    let slice = words.get(from..to).unwrap_or_default();
+    let form = |w: &Word| match (w.kind, w.capital) {
+        (Kind::Number, _) => grouped(&w.term),
+        (_, true) => {
+            let mut chars = w.plain.chars();
+            chars
+                .next()
+                .map(|c| c.to_uppercase().collect::<String>() + chars.as_str())
+                .unwrap_or_default()
+        }
+        _ => w.plain.clone(),
+    };
+    slice.iter().map(form).collect::<Vec<_>>().join(" ")
+}
+
+/// A number with its thousands set apart.
+fn grouped(number: &str) -> String {
+    if number.len() < 5 || !number.chars().all(|c| c.is_ascii_digit()) {
+        return number.to_owned();
+    }
+    let mut out = String::new();
+    for (i, c) in number.chars().enumerate() {
+        if i > 0 && (number.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}

@@ -1,0 +1,232 @@
+//! The groups of an event: from scored pairs to members, their representative and what
+//! they differ in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rayon::prelude::*;
+
+use super::candidates::candidates;
+use super::cluster::average_linkage;
+use super::cues::Cues;
+use super::events::{Article, Event};
+use super::score::{IS_QUOTED, Score, score};
+use super::units::{Read, Unit, units};
+use super::vocabulary::{Term, Vocabulary};
+use super::{Contested, Group, GroupKind, Member, Sentence, Side, facts, marks};
+
+/// Likeness below which a pair is no edge at all.
+const FLOOR: f32 = 0.15;
+/// Mean likeness across two clusters from which on they are one.
+const BOUND: f32 = 0.36;
+/// Likeness to the representative that a member must have.
+const TO_REPRESENTATIVE: f32 = 0.33;
+
+/// A term's weight at most: one that nobody else uses is rare, but not the point.
+const MOST_WEIGHT: f32 = 3.5;
+/// What a name counts for beside another word: who is in the story is what most of its
+/// sentences have in common.
+const NAME: f32 = 0.6;
+
+/// What groups are made from.
+pub(super) struct Corpus<'a> {
+    pub sentences: &'a [Sentence],
+    pub reads: &'a [Read],
+    pub vocabulary: &'a Vocabulary,
+    pub articles: &'a [Article],
+    pub cues: &'a Cues,
+}
+
+/// The groups of one event, not yet numbered.
+pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Vec<Group> {
+    let articles = || event.articles.iter().filter_map(|&i| corpus.articles.get(i));
+    let sentences: Vec<usize> = articles().flat_map(|a| a.sentences.iter().copied()).collect();
+    let outlets: BTreeSet<&str> = articles().map(|a| a.outlet.as_str()).collect();
+    let weights = Weights::new(&sentences, corpus);
+    let of_sentence =
+        |&at: &usize| Some(units(at, corpus.reads.get(at)?, &|term| weights.of(term)));
+    let mut units: Vec<Unit> = sentences.iter().filter_map(of_sentence).flatten().collect();
+    let terms: BTreeSet<Term> = units.iter().flat_map(|u| &u.terms).map(|(t, _)| *t).collect();
+    let near = corpus.vocabulary.near(&Vec::from_iter(terms));
+    units.par_iter_mut().for_each(|unit| unit.set_reach(&near));
+    let scores = scores(&units, &sentences, corpus);
+    let edges: Vec<(usize, usize, f32)> =
+        scores.iter().map(|(&(a, b), s)| (a, b, s.value)).collect();
+    average_linkage(units.len(), &edges, BOUND)
+        .into_iter()
+        .filter(|cluster| cluster.len() > 1)
+        .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus))
+        .collect()
+}
+
+/// What terms count for in an event: how rare they are in it and in the corpus. A word
+/// that every sentence of the event has says nothing here, however rare it is elsewhere.
+struct Weights(HashMap<Term, f32>);
+
+impl Weights {
+    fn new(sentences: &[usize], corpus: &Corpus) -> Self {
+        let mut here: HashMap<Term, u32> = HashMap::new();
+        for read in sentences.iter().filter_map(|&i| corpus.reads.get(i)) {
+            let terms: BTreeSet<Term> = read.terms.iter().copied().collect();
+            terms.into_iter().for_each(|t| *here.entry(t).or_default() += 1);
+        }
+        let rare = |n: usize, of: u32| ((n as f32 + 1.0) / (of as f32 + 0.5)).ln().max(0.05);
+        let weight = |(term, of): (Term, u32)| {
+            let everywhere = rare(corpus.sentences.len(), corpus.vocabulary.sentences(term));
+            let weight = (0.5 * (rare(sentences.len(), of) + everywhere)).min(MOST_WEIGHT);
+            (term, if corpus.vocabulary.is_name(term) { NAME * weight } else { weight })
+        };
+        Self(here.into_iter().map(weight).collect())
+    }
+
+    fn of(&self, term: Term) -> f32 {
+        self.0.get(&term).copied().unwrap_or(0.0)
+    }
+}
+
+type Scores = BTreeMap<(usize, usize), Score>;
+
+fn scores(units: &[Unit], sentences: &[usize], corpus: &Corpus) -> Scores {
+    let centred = Centred::new(sentences, corpus);
+    candidates(units)
+        .into_par_iter()
+        .filter_map(|(i, j)| {
+            let (a, b) = (units.get(i)?, units.get(j)?);
+            let cosine = centred.cosine(a.sentence, b.sentence);
+            let (score, f) = score(a, b, cosine, corpus.vocabulary);
+            if std::env::var("ALIGN_DUMP").is_ok() && f.both > 0.12 {
+                let (s, t) = (&corpus.sentences[a.sentence], &corpus.sentences[b.sentence]);
+                if s.outlet != t.outlet {
+                    println!("PAIR\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:?}", s.key.article_id, s.key.sentence_index, a.span.start, a.span.end, t.key.article_id, t.key.sentence_index, b.span.start, b.span.end, f.list());
+                }
+            }
+            (score.value >= FLOOR).then_some(((i, j), score))
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// The sentences' vectors without what all of the event have in common.
+struct Centred(HashMap<usize, Vec<f32>>);
+
+impl Centred {
+    fn new(sentences: &[usize], corpus: &Corpus) -> Self {
+        let of = |&i: &usize| Some((i, corpus.sentences.get(i)?.vector.as_slice()));
+        let vectors: Vec<(usize, &[f32])> =
+            sentences.iter().filter_map(of).filter(|(_, v)| !v.is_empty()).collect();
+        let width = vectors.first().map_or(0, |(_, v)| v.len());
+        let mut mean = vec![0f32; width];
+        for (_, vector) in &vectors {
+            mean.iter_mut().zip(*vector).for_each(|(m, x)| *m += x / vectors.len() as f32);
+        }
+        let centred = vectors.into_iter().map(|(i, vector)| {
+            let mut centred: Vec<f32> = vector.iter().zip(&mean).map(|(x, m)| x - m).collect();
+            let norm = centred.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+            centred.iter_mut().for_each(|x| *x /= norm);
+            (i, centred)
+        });
+        Self(centred.collect())
+    }
+
+    fn cosine(&self, a: usize, b: usize) -> f32 {
+        match (self.0.get(&a), self.0.get(&b)) {
+            (Some(a), Some(b)) => a.iter().zip(b).map(|(x, y)| x * y).sum(),
+            _ => 0.0,
+        }
+    }
+}
+
+/// A cluster of units as a group; `None` if fewer than two outlets are left in it.
+fn group(
+    cluster: &[usize],
+    units: &[Unit],
+    scores: &Scores,
+    event: &Event,
+    outlets: &BTreeSet<&str>,
+    corpus: &Corpus,
+) -> Option<Group> {
+    let between = |a: usize, b: usize| scores.get(&(a.min(b), a.max(b)));
+    let value = |a: usize, b: usize| between(a, b).map_or(0.0, |s| s.value);
+    let outlet = |u: usize| {
+        let unit = units.get(u)?;
+        Some(corpus.sentences.get(unit.sentence)?.outlet.as_str())
+    };
+    // The unit that is nearest to those of other outlets speaks for all.
+    let centre = |&a: &usize| -> f32 {
+        cluster.iter().filter(|&&b| outlet(a) != outlet(b)).map(|&b| value(a, b)).sum()
+    };
+    let representative = cluster
+        .iter()
+        .copied()
+        .reduce(|best, next| if centre(&next) > centre(&best) { next } else { best })?;
+    let mut of_sentence: BTreeMap<usize, (usize, f32)> = BTreeMap::new();
+    for &u in cluster {
+        let likeness = if u == representative { 1.0 } else { value(representative, u) };
+        let sentence = units.get(u)?.sentence;
+        let kept = of_sentence.get(&sentence).is_none_or(|(_, other)| likeness > *other);
+        if likeness >= TO_REPRESENTATIVE && kept {
+            of_sentence.insert(sentence, (u, likeness));
+        }
+    }
+    let mut chosen: Vec<(usize, f32)> = of_sentence.into_values().collect();
+    chosen.sort_by_cached_key(|(u, _)| {
+        let sentence = units.get(*u).and_then(|unit| corpus.sentences.get(unit.sentence));
+        sentence.map(|s| (s.outlet.clone(), s.key.clone()))
+    });
+    let carriers: BTreeSet<&str> = chosen.iter().filter_map(|(u, _)| outlet(*u)).collect();
+    if carriers.len() < 2 {
+        return None;
+    }
+    let quotes = chosen.iter().filter(|(u, _)| {
+        *u != representative && between(representative, *u).is_some_and(|s| s.quotation)
+    });
+    let quoted = units.get(representative).is_some_and(|u| u.quoted >= IS_QUOTED);
+    let kind = if quoted && quotes.count() * 2 >= chosen.len() - 1 {
+        GroupKind::Quotation
+    } else {
+        GroupKind::Claim
+    };
+    let of: Vec<&Unit> = chosen.iter().filter_map(|(u, _)| units.get(*u)).collect();
+    let marks = marks::marks(&of, corpus);
+    let members: Vec<Member> = of
+        .iter()
+        .zip(&chosen)
+        .zip(marks)
+        .filter_map(|((unit, (_, similarity)), marks)| {
+            let sentence = corpus.sentences.get(unit.sentence)?;
+            Some(Member {
+                sentence: sentence.key.clone(),
+                outlet: sentence.outlet.clone(),
+                span: unit.span.clone(),
+                similarity: *similarity,
+                marks,
+            })
+        })
+        .collect();
+    let absent = outlets.iter().filter(|o| !carriers.contains(*o)).map(|o| (*o).to_owned());
+    Some(Group {
+        id: 0,
+        event: Some(event.name.clone()),
+        kind,
+        representative: chosen.iter().position(|(u, _)| *u == representative)?,
+        absent: absent.collect(),
+        contested: contested(&of, corpus),
+        differing: facts::differing(&of, corpus),
+        members,
+    })
+}
+
+/// The two sides, where an outlet passes on what another holds off.
+fn contested(units: &[&Unit], corpus: &Corpus) -> Option<Contested> {
+    let on = |side: Side| -> Vec<usize> {
+        let stands = |u: &Unit| corpus.sentences.get(u.sentence).and_then(|s| s.side);
+        units.iter().enumerate().filter(|(_, u)| stands(u) == Some(side)).map(|(i, _)| i).collect()
+    };
+    let outlet = |i: &usize| {
+        let unit = units.get(*i)?;
+        Some(corpus.sentences.get(unit.sentence)?.outlet.as_str())
+    };
+    let (passed_on, held_off) = (on(Side::PassedOn), on(Side::HeldOff));
+    let two = passed_on.iter().any(|a| held_off.iter().any(|b| outlet(a) != outlet(b)));
+    two.then_some(Contested { passed_on, held_off })
+}

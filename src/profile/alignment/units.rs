@@ -1,0 +1,104 @@
+//! Units: the clauses of the corpus' sentences, ready to be compared.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::Sentence;
+use super::clauses::clauses;
+use super::cues::Cues;
+use super::quoted::{Quoted, quoted};
+use super::vocabulary::{Term, Vocabulary};
+use super::words::{Kind, Word, words};
+
+/// A sentence, read.
+pub(super) struct Read {
+    /// Its words.
+    pub words: Vec<Word>,
+    /// The term of each word, once they are known.
+    pub terms: Vec<Term>,
+    /// What of it is quoted.
+    pub quoted: Quoted,
+    /// Its clauses, as ranges of words.
+    pub clauses: Vec<Range<usize>>,
+}
+
+impl Read {
+    pub(super) fn new(sentence: &Sentence, cues: &Cues) -> Self {
+        let chars: Vec<char> = sentence.text.chars().collect();
+        let words = words(&sentence.text);
+        let quoted = quoted(&chars, sentence.quotation);
+        let clauses = clauses(&chars, &words, &quoted, &|w| cues.says(w));
+        Self { words, terms: Vec::new(), quoted, clauses }
+    }
+
+    /// Looks up the terms of the words.
+    pub(super) fn resolve(&mut self, vocabulary: &Vocabulary) {
+        self.terms = self.words.iter().filter_map(|w| vocabulary.id(w)).collect();
+    }
+}
+
+/// A clause.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    /// Its sentence, by its place in the corpus.
+    pub sentence: usize,
+    /// Characters of the sentence's text.
+    pub span: Range<usize>,
+    /// Its terms that carry something, each once, with their weights; sorted.
+    pub terms: Vec<(Term, f32)>,
+    /// The terms that have something in common with one of its own, and how much; sorted.
+    pub reach: Vec<(Term, f32)>,
+    /// Sum of the weights.
+    pub weight: f32,
+    /// All its words in order, with weights.
+    pub sequence: Vec<(Term, f32)>,
+    /// Share of its words that are quoted.
+    pub quoted: f32,
+}
+
+/// The units of a sentence. `weight` is what a term counts for.
+pub(super) fn units(at: usize, read: &Read, weight: &dyn Fn(Term) -> f32) -> Vec<Unit> {
+    let unit = |range: &Range<usize>| {
+        let slice = read.words.get(range.clone())?;
+        let (first, last) = (slice.first()?, slice.last()?);
+        let sequence: Vec<(Term, f32)> = slice
+            .iter()
+            .zip(read.terms.get(range.clone())?)
+            .map(|(w, &term)| {
+                let carries = w.kind != Kind::Function;
+                (term, if carries { weight(term) } else { 0.0 })
+            })
+            .collect();
+        let mut terms: Vec<(Term, f32)> =
+            sequence.iter().copied().filter(|(_, w)| *w > 0.0).collect();
+        terms.sort_by_key(|(term, _)| *term);
+        terms.dedup_by_key(|(term, _)| *term);
+        let quoted = slice.iter().filter(|w| read.quoted.covers(w.start, w.end)).count();
+        Some(Unit {
+            sentence: at,
+            span: first.start..last.end,
+            weight: terms.iter().map(|(_, w)| w).sum(),
+            terms,
+            reach: Vec::new(),
+            sequence,
+            quoted: quoted as f32 / slice.len() as f32,
+        })
+    };
+    read.clauses.iter().filter_map(unit).filter(|u| !u.terms.is_empty()).collect()
+}
+
+impl Unit {
+    /// Works out which terms its own reach. `near` says how much terms have in common.
+    pub(super) fn set_reach(&mut self, near: &HashMap<Term, Vec<(Term, f32)>>) {
+        let of = |(t, _): &(Term, f32)| near.get(t).into_iter().flatten().copied();
+        self.reach = self.terms.iter().flat_map(of).collect();
+        self.reach.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        self.reach.dedup_by_key(|(t, _)| *t);
+    }
+
+    /// How much a term has in common with the nearest of its own.
+    pub(super) fn likeness(&self, term: Term) -> f32 {
+        let at = self.reach.binary_search_by_key(&term, |(t, _)| *t);
+        at.ok().and_then(|i| self.reach.get(i)).map_or(0.0, |(_, likeness)| *likeness)
+    }
+}
