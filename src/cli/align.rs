@@ -6,6 +6,7 @@ use super::OK;
 use crate::model::device::DeviceChoice;
 use crate::model::{Bundle, Model};
 use crate::pipeline::{AlignSummary, align_folder};
+use crate::profile::alignment::Settings;
 
 /// Find what outlets report in common, in a scored folder
 #[derive(Debug, clap::Args)]
@@ -26,23 +27,31 @@ pub struct Args {
     /// The folder of the model that scored [default: the built-in model]
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
+    /// How alike the sentences of a group are, from 0 to 1: lower gives more and looser groups
+    #[arg(long, default_value_t = Settings::default().likeness)]
+    likeness: f32,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let summary = align(&args.folder, args.model.as_deref())?;
+    let summary =
+        align(&args.folder, args.model.as_deref(), &Settings { likeness: args.likeness })?;
     println!("{}", summary.file.display());
     Ok(OK)
 }
 
 /// Aligns a folder and says how it went.
-pub fn align(folder: &Path, model: Option<&Path>) -> anyhow::Result<AlignSummary> {
+pub fn align(
+    folder: &Path,
+    model: Option<&Path>,
+    settings: &Settings,
+) -> anyhow::Result<AlignSummary> {
     let started = std::time::Instant::now();
     let bundle = match model {
         Some(folder) => Bundle::open(folder)?,
         None => Bundle::embedded()?,
     };
     let model = Model::load(&bundle, &DeviceChoice::Cpu.open()?)?;
-    let summary = align_folder(folder, &model)?;
+    let summary = align_folder(folder, &model, settings)?;
     let groups = &summary.groups;
     let contested = groups.iter().filter(|g| g.contested.is_some()).count();
     eprintln!(

@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let record = score(&args.common, Format::Parquet, true)?;
     let folder = &args.common.out;
     let summary = args.statistics.profile(folder)?;
-    super::align::align(folder, args.common.model.as_deref())?;
+    super::align::align(folder, args.common.model.as_deref(), &Default::default())?;
     let report = report_folder(folder, summary, &args.title)?;
     println!("report: {}", report.display());
     println!("tables: {}", folder.display());

@@ -100,6 +100,8 @@ pub struct Bundle {
     pub tokenizer: Cow<'static, [u8]>,
     /// Contents of `model.safetensors`.
     pub weights: Cow<'static, [u8]>,
+    /// Contents of `vectors.safetensors`, where there is one: see [`super::vectors`].
+    pub vector_map: Option<Cow<'static, [u8]>>,
 }
 
 impl Bundle {
@@ -119,13 +121,16 @@ impl Bundle {
                 .with_hint("a bundle is made by `parallax train`"));
         }
         let meta = read_bounded(&dir.join("parallax.toml"))?;
-        Self::from_parts(
+        let vector_map = dir.join(super::vectors::FILE);
+        let vector_map = vector_map.is_file().then(|| read_bounded(&vector_map)).transpose()?;
+        let bundle = Self::from_parts(
             place,
             &meta,
             read_bounded(&dir.join("config.json"))?.into(),
             read_bounded(&dir.join("tokenizer.json"))?.into(),
             read_bounded(&dir.join("model.safetensors"))?.into(),
-        )
+        )?;
+        Ok(Bundle { vector_map: vector_map.map(Cow::from), ..bundle })
     }
 
     /// The default model that is compiled into the program.
@@ -141,13 +146,14 @@ impl Bundle {
                         as &'static [u8]
                 };
             }
-            Self::from_parts(
+            let bundle = Self::from_parts(
                 "built into the program".into(),
                 file!("parallax.toml"),
                 file!("config.json").into(),
                 file!("tokenizer.json").into(),
                 file!("model.safetensors").into(),
-            )
+            )?;
+            Ok(Bundle { vector_map: Some(file!("vectors.safetensors").into()), ..bundle })
         }
         #[cfg(not(feature = "embedded-model"))]
         Err(Error::setting("this build has no built-in model").with_hint("give --model FOLDER"))
@@ -176,7 +182,7 @@ impl Bundle {
             )
             .with_hint("copy the bundle again"));
         }
-        Ok(Bundle { meta, place, config, tokenizer, weights })
+        Ok(Bundle { meta, place, config, tokenizer, weights, vector_map: None })
     }
 
     /// Writes the bundle into the folder `dir`, made if need be; each file appears whole
@@ -191,6 +197,9 @@ impl Bundle {
         crate::files::write_whole(&dir.join("config.json"), &self.config)?;
         crate::files::write_whole(&dir.join("tokenizer.json"), &self.tokenizer)?;
         crate::files::write_whole(&dir.join("model.safetensors"), &self.weights)?;
+        if let Some(map) = &self.vector_map {
+            crate::files::write_whole(&dir.join(super::vectors::FILE), map)?;
+        }
         crate::files::write_whole(&dir.join("parallax.toml"), meta.as_bytes())
     }
 

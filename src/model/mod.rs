@@ -11,6 +11,7 @@ pub mod hub;
 pub mod precision;
 pub mod predict;
 pub mod sentence;
+mod vectors;
 pub mod words;
 
 use std::ops::Range;
@@ -39,6 +40,8 @@ pub struct Model {
     encoder: Encoder,
     /// One for each layer of the codebook, in order.
     heads: Vec<Head>,
+    /// Undoes what fine-tuning did to the sentence vectors.
+    vector_map: Option<vectors::VectorMap>,
     device: Device,
     /// The encoder laid out for scoring, on the CPU.
     inference: Option<Inference>,
@@ -148,7 +151,16 @@ impl Model {
             .map(|layer| Head::load(layer, config.hidden_size, vb.pp("layers").pp(&layer.name)))
             .collect::<candle_core::Result<_>>()
             .map_err(weights_wrong)?;
-        Ok(Self::assemble(bundle.meta.clone(), tokenizer, encoder, heads, device.clone()))
+        let vector_map = bundle
+            .vector_map
+            .as_ref()
+            .map(|map| {
+                let sha = &bundle.meta.weights_sha256;
+                vectors::VectorMap::read(map, config.hidden_size, sha, place)
+            })
+            .transpose()?;
+        let (meta, device) = (bundle.meta.clone(), device.clone());
+        Ok(Model { vector_map, ..Self::assemble(meta, tokenizer, encoder, heads, device) })
     }
 
     /// A model of an encoder and new heads, for training.
@@ -160,8 +172,8 @@ impl Model {
         device: Device,
     ) -> Self {
         let (inference, precision) = (None, Precision::F32);
-        let twins = Vec::new();
-        Model { meta, tokenizer, encoder, heads, device, inference, precision, twins }
+        let (vector_map, twins) = (None, Vec::new());
+        Model { meta, tokenizer, encoder, heads, vector_map, device, inference, precision, twins }
     }
 
     /// Devices that share the work.

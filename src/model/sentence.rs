@@ -112,6 +112,11 @@ impl Model {
                 )
             })
             .collect();
-        SentenceScores { layers: of_sentence, mentions, vector: average(&|p| &p.vector) }
+        let vector = average(&|p| &p.vector);
+        let vector = match &self.vector_map {
+            Some(map) => map.apply(vector),
+            None => vector,
+        };
+        SentenceScores { layers: of_sentence, mentions, vector }
     }
 }

@@ -7,7 +7,7 @@ use super::alignments::{ALIGNMENTS, AlignmentRow, alignments_schema};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::codebook::{Codebook, LayerKind};
-use crate::profile::alignment::{Group, Sentence, SentenceKey, Side, align};
+use crate::profile::alignment::{Group, Sentence, SentenceKey, Settings, Side, align};
 use crate::scoring::rows::SentenceRow;
 use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
 use crate::text::Role;
@@ -31,13 +31,14 @@ pub struct AlignSummary {
 /// # Errors
 /// If the folder holds no scored corpus in Parquet, a table cannot be read or written, or
 /// the model's device fails.
-pub fn align_folder(dir: &Path, model: &Model) -> Result<AlignSummary> {
+pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<AlignSummary> {
+    settings.validate()?;
     let folder = ScoredFolder::open(dir)?;
     let sentences = sentences(&folder)?;
     let with_vectors = sentences.iter().any(|s| !s.vector.is_empty());
     let n_sentences = sentences.len();
     let table = model.word_table()?;
-    let groups = align(sentences, &|word| table.vector(word));
+    let groups = align(sentences, &|word| table.vector(word), settings);
     let schema = alignments_schema(folder.codebook())?;
     let mut writer = TableWriter::create(dir, ALIGNMENTS, schema, Format::Parquet)?;
     for group in &groups {

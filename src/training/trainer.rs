@@ -202,6 +202,7 @@ fn finish(
         config: base.config.into(),
         tokenizer: base.tokenizer.into(),
         weights: weights.into(),
+        vector_map: None,
     };
     bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
     Ok(Trained { bundle, dev: figures })

@@ -9,18 +9,21 @@ use super::candidates::candidates;
 use super::cluster::average_linkage;
 use super::cues::Cues;
 use super::events::{Article, Event};
-use super::score::{IS_QUOTED, Score, score};
-use super::units::{Read, Unit, units};
+use super::score::{IS_QUOTED, Score, overlap, score};
+use super::units::{Read, Unit, units, whole};
 use super::vocabulary::{Term, Vocabulary};
+use super::words::Kind;
 use super::{Contested, Group, GroupKind, Member, Sentence, Side, facts, marks};
 
-/// Likeness below which a pair is no edge at all.
-const FLOOR: f32 = 0.15;
-/// Mean likeness across two clusters from which on they are one.
-const BOUND: f32 = 0.36;
-/// Likeness to the representative that a member must have.
-const TO_REPRESENTATIVE: f32 = 0.33;
+/// Likeness below which a pair counts as 0.
+const FLOOR: f32 = 0.03;
+/// Likeness to the representative that a member must have, as a share of the bound on
+/// whole groups.
+const TO_REPRESENTATIVE: f32 = 0.85;
 
+/// A corpus of fewer sentences is weighted as if it had so many: how rare a word is in the
+/// language cannot be told from a few articles.
+const SMALL: usize = 1000;
 /// A term's weight at most: one that nobody else uses is rare, but not the point.
 const MOST_WEIGHT: f32 = 3.5;
 /// What a name counts for beside another word: who is in the story is what most of its
@@ -34,6 +37,8 @@ pub(super) struct Corpus<'a> {
     pub vocabulary: &'a Vocabulary,
     pub articles: &'a [Article],
     pub cues: &'a Cues,
+    /// Mean likeness across two clusters from which on they are one.
+    pub bound: f32,
 }
 
 /// The groups of one event, not yet numbered.
@@ -45,13 +50,24 @@ pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Vec<Group> {
     let of_sentence =
         |&at: &usize| Some(units(at, corpus.reads.get(at)?, &|term| weights.of(term)));
     let mut units: Vec<Unit> = sentences.iter().filter_map(of_sentence).flatten().collect();
-    let terms: BTreeSet<Term> = units.iter().flat_map(|u| &u.terms).map(|(t, _)| *t).collect();
+    let terms: BTreeSet<Term> = sentences
+        .iter()
+        .filter_map(|&i| corpus.reads.get(i))
+        .flat_map(|read| read.terms.iter().copied())
+        .filter(|&t| corpus.vocabulary.kind(t) != Kind::Function)
+        .collect();
     let near = corpus.vocabulary.near(&Vec::from_iter(terms));
     units.par_iter_mut().for_each(|unit| unit.set_reach(&near));
-    let scores = scores(&units, &sentences, corpus);
+    let of_whole = |&at: &usize| {
+        let mut unit = whole(at, corpus.reads.get(at)?, &|term| weights.of(term))?;
+        unit.set_reach(&near);
+        Some((at, unit))
+    };
+    let wholes: HashMap<usize, Unit> = sentences.par_iter().filter_map(of_whole).collect();
+    let scores = scores(&units, &wholes, &sentences, corpus);
     let edges: Vec<(usize, usize, f32)> =
         scores.iter().map(|(&(a, b), s)| (a, b, s.value)).collect();
-    average_linkage(units.len(), &edges, BOUND)
+    average_linkage(units.len(), &edges, corpus.bound)
         .into_iter()
         .filter(|cluster| cluster.len() > 1)
         .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus))
@@ -71,7 +87,8 @@ impl Weights {
         }
         let rare = |n: usize, of: u32| ((n as f32 + 1.0) / (of as f32 + 0.5)).ln().max(0.05);
         let weight = |(term, of): (Term, u32)| {
-            let everywhere = rare(corpus.sentences.len(), corpus.vocabulary.sentences(term));
+            let n = corpus.sentences.len().max(SMALL);
+            let everywhere = rare(n, corpus.vocabulary.sentences(term));
             let weight = (0.5 * (rare(sentences.len(), of) + everywhere)).min(MOST_WEIGHT);
             (term, if corpus.vocabulary.is_name(term) { NAME * weight } else { weight })
         };
@@ -85,20 +102,20 @@ impl Weights {
 
 type Scores = BTreeMap<(usize, usize), Score>;
 
-fn scores(units: &[Unit], sentences: &[usize], corpus: &Corpus) -> Scores {
+fn scores(
+    units: &[Unit],
+    wholes: &HashMap<usize, Unit>,
+    sentences: &[usize],
+    corpus: &Corpus,
+) -> Scores {
     let centred = Centred::new(sentences, corpus);
     candidates(units)
         .into_par_iter()
         .filter_map(|(i, j)| {
             let (a, b) = (units.get(i)?, units.get(j)?);
             let cosine = centred.cosine(a.sentence, b.sentence);
-            let (score, f) = score(a, b, cosine, corpus.vocabulary);
-            if std::env::var("ALIGN_DUMP").is_ok() && f.both > 0.12 {
-                let (s, t) = (&corpus.sentences[a.sentence], &corpus.sentences[b.sentence]);
-                if s.outlet != t.outlet {
-                    println!("PAIR\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:?}", s.key.article_id, s.key.sentence_index, a.span.start, a.span.end, t.key.article_id, t.key.sentence_index, b.span.start, b.span.end, f.list());
-                }
-            }
+            let whole = overlap(wholes.get(&a.sentence)?, wholes.get(&b.sentence)?);
+            let score = score(a, b, &whole, cosine, corpus.vocabulary);
             (score.value >= FLOOR).then_some(((i, j), score))
         })
         .collect::<Vec<_>>()
@@ -164,7 +181,7 @@ fn group(
         let likeness = if u == representative { 1.0 } else { value(representative, u) };
         let sentence = units.get(u)?.sentence;
         let kept = of_sentence.get(&sentence).is_none_or(|(_, other)| likeness > *other);
-        if likeness >= TO_REPRESENTATIVE && kept {
+        if likeness >= TO_REPRESENTATIVE * corpus.bound && kept {
             of_sentence.insert(sentence, (u, likeness));
         }
     }

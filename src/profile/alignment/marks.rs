@@ -101,8 +101,7 @@ fn naming(unit: &Unit, read: &Read, others: &[&Unit], corpus: &Corpus) -> Vec<Ma
     let near = |i: usize| {
         read.terms.get(i).is_some_and(|&t| {
             !corpus.vocabulary.is_name(t)
-                && (theirs.contains(&t)
-                    || others.iter().any(|o| o.likeness(t) >= NAMES_THE_SAME))
+                && (theirs.contains(&t) || others.iter().any(|o| o.likeness(t) >= NAMES_THE_SAME))
         })
     };
     let mut marks = Vec::new();

@@ -5,8 +5,11 @@ use super::vocabulary::{Term, Vocabulary};
 
 /// Share of a clause's words that are quoted for it to be a quotation.
 pub(super) const IS_QUOTED: f32 = 0.6;
-/// Words in order that two quotations share at least.
+/// Words in order that two clauses share at least for that to count.
 const LEAST_RUN: usize = 4;
+/// Share of the lighter clause that stands in the other in the same order, from which on
+/// two quotations are one: cut or rephrased, but the same words.
+const SAME_QUOTATION: f32 = 0.6;
 
 /// What is found in common.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,64 +20,104 @@ pub(super) struct Score {
     pub quotation: bool,
 }
 
-/// What a pair of clauses is judged by.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Features {
-    /// Weighted overlap measured against both clauses: an F-measure.
-    pub both: f32,
-    /// The same against the clause that is covered more.
-    pub one: f32,
-    /// Weight of what is in common (the smaller of the two sides), squashed to 0..1.
-    pub evidence: f32,
+/// What a pair of clauses is judged by, and what each counts for.
+///
+/// The weights are those of a logistic regression (ridge 1) on 207 pairs of clauses of the
+/// corpora newswcl50 and of the demonstration, sampled over the whole range of overlap and
+/// judged by hand: same claim, act or quotation, or not. Cross-validated (ten-fold) ROC-AUC
+/// 0.90, average precision 0.85; with the clauses' words alone it was 0.82 and 0.76.
+const WEIGHTS: [(f32, Feature); 10] = [
+    (0.2, Feature::Both),
+    (1.2, Feature::Evidence),
+    (0.4, Feature::Worded),
+    (2.8, Feature::Cosine),
+    (0.9, Feature::Run),
+    (0.2, Feature::Pairs),
+    (0.9, Feature::Lighter),
+    (1.3, Feature::SentencesBoth),
+    (1.5, Feature::SentencesOne),
+    (1.3, Feature::SentencesEvidence),
+];
+const INTERCEPT: f32 = -4.9;
+
+/// What is measured on a pair; all lie between 0 and 1, the cosine between -1 and 1.
+#[derive(Debug, Clone, Copy)]
+enum Feature {
+    /// Overlap of the clauses, measured against both: an F-measure.
+    Both,
+    /// Weight of what the clauses have in common, squashed.
+    Evidence,
     /// The F-measure on words that are no names.
-    pub worded: f32,
+    Worded,
     /// Cosine of the sentences' vectors, without what all of the event have in common.
-    pub cosine: f32,
-    /// Share of the shorter clause that stands in the other in the same order.
-    pub run: f32,
-    /// Share of neighbouring words that are neighbours in the other.
-    pub pairs: f32,
-    /// Weight of the lighter clause, squashed to 0..1.
-    pub lighter: f32,
+    Cosine,
+    /// Share of the lighter clause that stands in the other in the same order.
+    Run,
+    /// Share of neighbouring words that are neighbours in the other clause.
+    Pairs,
+    /// Weight of the lighter clause, squashed: a short clause proves little.
+    Lighter,
+    /// Overlap of the whole sentences, measured against both.
+    SentencesBoth,
+    /// The same against the sentence that is covered more.
+    SentencesOne,
+    /// Weight of what the sentences have in common, squashed.
+    SentencesEvidence,
 }
 
-impl Features {
-    pub(super) fn list(&self) -> [f32; 8] {
-        [self.both, self.one, self.evidence, self.worded, self.cosine, self.run, self.pairs, self.lighter]
+/// Compares two clauses. `whole` is what their sentences have in common; `cosine` is that
+/// of the sentences' vectors, with what all sentences of the event have in common taken
+/// out.
+pub(super) fn score(
+    a: &Unit,
+    b: &Unit,
+    whole: &Overlap,
+    cosine: f32,
+    vocabulary: &Vocabulary,
+) -> Score {
+    let clauses = overlap(a, b);
+    let worded = |t: Term| !vocabulary.is_name(t);
+    let (words, share) = in_order(a, b);
+    let run = if words >= LEAST_RUN { share } else { 0.0 };
+    let measured = |feature: Feature| match feature {
+        Feature::Both => clauses.both,
+        Feature::Evidence => clauses.evidence,
+        Feature::Worded => f_measure(covered(a, b, &worded), covered(b, a, &worded)),
+        Feature::Cosine => cosine,
+        Feature::Run => run,
+        Feature::Pairs => bigrams(a, b),
+        Feature::Lighter => squashed(a.weight.min(b.weight)),
+        Feature::SentencesBoth => whole.both,
+        Feature::SentencesOne => whole.one,
+        Feature::SentencesEvidence => whole.evidence,
+    };
+    let z = INTERCEPT + WEIGHTS.iter().map(|(w, f)| w * measured(*f)).sum::<f32>();
+    let quotation = run >= SAME_QUOTATION && (a.quoted >= IS_QUOTED || b.quoted >= IS_QUOTED);
+    Score { value: 1.0 / (1.0 + (-z).exp()), quotation }
+}
+
+/// What two clauses or sentences have in common.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Overlap {
+    /// Measured against both: an F-measure.
+    both: f32,
+    /// Measured against the one that is covered more.
+    one: f32,
+    /// The weight of what is in common (the smaller of the two sides), squashed.
+    evidence: f32,
+}
+
+/// What two clauses or sentences have in common by their words.
+pub(super) fn overlap(a: &Unit, b: &Unit) -> Overlap {
+    let (mine, theirs) = (covered(a, b, &|_| true), covered(b, a, &|_| true));
+    Overlap {
+        both: f_measure(mine, theirs),
+        one: mine.share().max(theirs.share()),
+        evidence: squashed(mine.matched.min(theirs.matched)),
     }
 }
 
-/// Compares two clauses. `cosine` is that of their sentences' vectors, with what all
-/// sentences of the event have in common taken out.
-pub(super) fn score(a: &Unit, b: &Unit, cosine: f32, vocabulary: &Vocabulary) -> (Score, Features) {
-    let name = |t: Term| vocabulary.is_name(t);
-    let (mine, theirs) = (covered(a, b, &|_| true), covered(b, a, &|_| true));
-    let both = f_measure(mine, theirs);
-    let one = mine.share().max(theirs.share());
-    let worded = f_measure(covered(a, b, &|t| !name(t)), covered(b, a, &|t| !name(t)));
-    let (words, share) = in_order(a, b);
-    let run = if words >= LEAST_RUN { share } else { 0.0 };
-    let features = Features {
-        both,
-        one,
-        evidence: squashed(mine.matched.min(theirs.matched)),
-        worded,
-        cosine,
-        run,
-        pairs: bigrams(a, b),
-        lighter: squashed(a.weight.min(b.weight)),
-    };
-    let quotation = run > 0.6 && (a.quoted >= IS_QUOTED || b.quoted >= IS_QUOTED);
-    (Score { value: likelihood(&features), quotation }, features)
-}
-
-fn likelihood(f: &Features) -> f32 {
-    let z: f32 = INTERCEPT + f.list().iter().zip(WEIGHTS).map(|(x, w)| x * w).sum::<f32>();
-    1.0 / (1.0 + (-z).exp())
-}
-const INTERCEPT: f32 = -3.5;
-const WEIGHTS: [f32; 8] = [3.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 0.0];
-
+/// A weight brought to 0..1; half way at about two rare words.
 fn squashed(weight: f32) -> f32 {
     weight / (weight + 6.0)
 }

@@ -1,1 +1,160 @@
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
+use super::*;
+
+/// A sentence of an invented event.
+fn sentence(article: &str, index: u32, text: &str) -> Sentence {
+    Sentence {
+        key: SentenceKey { article_id: format!("{article}-1"), sentence_index: index },
+        outlet: article.to_owned(),
+        date: Some("2023-09-04".into()),
+        event: Some("dam".into()),
+        text: text.to_owned(),
+        quotation: false,
+        side: Some(Side::PassedOn),
+        vector: Vec::new(),
+    }
+}
+
+fn corpus() -> Vec<Sentence> {
+    let mut sentences = vec![
+        sentence("Post", 0, "The old dam above Orsa burst on Sunday night."),
+        sentence("Post", 1, "Some 7,000 people fled the flooded valley, the mission said."),
+        sentence("Post", 2, "“We will rebuild every single house by the spring,” the mayor said."),
+        sentence("Wire", 0, "The dam above Orsa allegedly burst on Sunday night."),
+        sentence("Wire", 1, "Officials counted 9,500 people who fled the flooded valley."),
+        sentence("Wire", 2, "“We will rebuild every house by the spring,” Mayor Vale promised."),
+        sentence("Times", 0, "Growers lose a million crowns a day while the crossing is shut."),
+    ];
+    if let Some(s) = sentences.get_mut(3) {
+        s.side = Some(Side::HeldOff);
+    }
+    sentences
+}
+
+/// Without vectors of sentences or words, likeness is lower.
+const LOOSE: Settings = Settings { likeness: 0.3 };
+
+fn none(_: &str) -> Option<Vec<f32>> {
+    None
+}
+
+#[test]
+fn the_same_act_and_quotation_are_found() {
+    let groups = align(corpus(), &none, &LOOSE);
+    let members = |g: &Group| -> Vec<(String, u32)> {
+        g.members.iter().map(|m| (m.outlet.clone(), m.sentence.sentence_index)).collect()
+    };
+    let all: Vec<_> = groups.iter().map(members).collect();
+    for index in 0..3 {
+        let expected = vec![("Post".to_owned(), index), ("Wire".to_owned(), index)];
+        assert!(all.contains(&expected), "{index}: {all:?}");
+    }
+    assert!(groups.iter().all(|g| g.absent == ["Times"] && g.event.as_deref() == Some("dam")));
+    let of = |index: u32| {
+        groups.iter().find(|g| g.members.iter().all(|m| m.sentence.sentence_index == index))
+    };
+    let burst = of(0).expect("it is there");
+    assert_eq!(burst.contested, Some(Contested { passed_on: vec![0], held_off: vec![1] }));
+    assert!(
+        burst.members.iter().any(|m| m.marks.iter().any(|k| k.kind == MarkKind::ReportingVerb))
+    );
+    let fled = of(1).expect("it is there");
+    let numbers = fled.differing.iter().find(|d| d.what == FactKind::Number).expect("they differ");
+    let values: Vec<&str> = numbers.values.iter().map(|(v, _)| v.as_str()).collect();
+    assert_eq!(values, ["7000 people", "9500 people"]);
+    assert!(fled.contested.is_none());
+    assert_eq!(of(2).expect("it is there").kind, GroupKind::Quotation);
+}
+
+#[test]
+fn one_outlet_alone_is_no_group() {
+    let mut sentences = corpus();
+    sentences.iter_mut().for_each(|s| s.outlet = "Post".into());
+    assert!(align(sentences, &none, &LOOSE).is_empty());
+    assert!(align(Vec::new(), &none, &LOOSE).is_empty());
+}
+
+#[test]
+fn events_are_found_from_days_and_words() {
+    let mut sentences = corpus();
+    sentences.iter_mut().for_each(|s| s.event = None);
+    let late = |mut s: Sentence| {
+        s.key.article_id = "late-1".into();
+        s.outlet = "Late".into();
+        s.date = Some("2023-12-24".into());
+        s
+    };
+    let copy: Vec<Sentence> = sentences.iter().take(3).cloned().map(late).collect();
+    sentences.extend(copy);
+    let groups = align(sentences, &none, &LOOSE);
+    assert!(!groups.is_empty());
+    for group in &groups {
+        assert!(group.event.as_deref().is_some_and(|e| e.starts_with("2023-09-04 ")));
+        assert!(group.members.iter().all(|m| m.outlet != "Late"));
+    }
+}
+
+#[test]
+fn odd_input_is_survived() {
+    let odd = ["", "   ", "…", "“", "'", "\u{202e}x", "ﬁ ½ 10,,0 1.2.3", "İ’s"];
+    let sentences: Vec<Sentence> = odd
+        .iter()
+        .enumerate()
+        .flat_map(|(i, text)| ["a", "b"].map(|o| sentence(o, i as u32, text)))
+        .map(|mut s| {
+            s.vector = if s.key.sentence_index == 0 { Vec::new() } else { vec![f32::NAN; 2] };
+            s.date = Some("not a day".into());
+            s
+        })
+        .collect();
+    align(sentences, &|_| Some(vec![0.0; 3]), &LOOSE);
+    let long = "word ".repeat(100_000) + &"x".repeat(100_000);
+    align(vec![sentence("a", 0, &long), sentence("b", 0, &long)], &none, &LOOSE);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn order_changes_nothing_and_groups_are_sound(
+        picks in prop::collection::vec((0usize..7, 0usize..4, 0u32..9), 2..24),
+        order in any::<u64>(),
+    ) {
+        let pool = corpus();
+        let outlets = ["Post", "Wire", "Times", "Sun"];
+        let picked: BTreeMap<(usize, u32), usize> =
+            picks.iter().map(|&(text, outlet, index)| ((outlet, index), text)).collect();
+        let sentences: Vec<Sentence> = picked
+            .iter()
+            .map(|(&(outlet, index), &text)| sentence(outlets[outlet], index, &pool[text].text))
+            .collect();
+        let mut shuffled = sentences.clone();
+        let n = shuffled.len();
+        for i in 0..n {
+            shuffled.swap(i, (order.rotate_left(i as u32) % n as u64) as usize);
+        }
+        let groups = align(sentences.clone(), &none, &LOOSE);
+        prop_assert_eq!(&groups, &align(shuffled, &none, &LOOSE));
+        for (i, group) in groups.iter().enumerate() {
+            prop_assert_eq!(group.id as usize, i);
+            let outlets: BTreeSet<&str> = group.members.iter().map(|m| m.outlet.as_str()).collect();
+            prop_assert!(outlets.len() > 1);
+            prop_assert!(group.absent.iter().all(|o| !outlets.contains(o.as_str())));
+            let keys: BTreeSet<&SentenceKey> = group.members.iter().map(|m| &m.sentence).collect();
+            prop_assert_eq!(keys.len(), group.members.len());
+            prop_assert!(group.members.is_sorted_by_key(|m| (&m.outlet, &m.sentence)));
+            prop_assert!(group.representative < group.members.len());
+            for member in &group.members {
+                let text = sentences.iter().find(|s| s.key == member.sentence);
+                let length = text.map_or(0, |s| s.text.chars().count());
+                prop_assert!(member.span.start < member.span.end && member.span.end <= length);
+                prop_assert!(member.marks.iter().all(|m| m.start < m.end && m.end <= length));
+                prop_assert!((0.0..=1.0).contains(&member.similarity));
+            }
+        }
+    }
+}

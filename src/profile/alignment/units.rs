@@ -56,35 +56,43 @@ pub(super) struct Unit {
     pub quoted: f32,
 }
 
-/// The units of a sentence. `weight` is what a term counts for.
+/// The units of a sentence: its clauses. `weight` is what a term counts for.
 pub(super) fn units(at: usize, read: &Read, weight: &dyn Fn(Term) -> f32) -> Vec<Unit> {
-    let unit = |range: &Range<usize>| {
-        let slice = read.words.get(range.clone())?;
-        let (first, last) = (slice.first()?, slice.last()?);
-        let sequence: Vec<(Term, f32)> = slice
-            .iter()
-            .zip(read.terms.get(range.clone())?)
-            .map(|(w, &term)| {
-                let carries = w.kind != Kind::Function;
-                (term, if carries { weight(term) } else { 0.0 })
-            })
-            .collect();
-        let mut terms: Vec<(Term, f32)> =
-            sequence.iter().copied().filter(|(_, w)| *w > 0.0).collect();
-        terms.sort_by_key(|(term, _)| *term);
-        terms.dedup_by_key(|(term, _)| *term);
-        let quoted = slice.iter().filter(|w| read.quoted.covers(w.start, w.end)).count();
-        Some(Unit {
-            sentence: at,
-            span: first.start..last.end,
-            weight: terms.iter().map(|(_, w)| w).sum(),
-            terms,
-            reach: Vec::new(),
-            sequence,
-            quoted: quoted as f32 / slice.len() as f32,
-        })
-    };
-    read.clauses.iter().filter_map(unit).filter(|u| !u.terms.is_empty()).collect()
+    let units = read.clauses.iter().filter_map(|range| unit(at, read, range, weight));
+    units.filter(|u| !u.terms.is_empty()).collect()
+}
+
+/// A whole sentence as one unit.
+pub(super) fn whole(at: usize, read: &Read, weight: &dyn Fn(Term) -> f32) -> Option<Unit> {
+    unit(at, read, &(0..read.words.len()), weight)
+}
+
+fn unit(
+    at: usize,
+    read: &Read,
+    range: &Range<usize>,
+    weight: &dyn Fn(Term) -> f32,
+) -> Option<Unit> {
+    let slice = read.words.get(range.clone())?;
+    let (first, last) = (slice.first()?, slice.last()?);
+    let sequence: Vec<(Term, f32)> = slice
+        .iter()
+        .zip(read.terms.get(range.clone())?)
+        .map(|(w, &term)| (term, if w.kind == Kind::Function { 0.0 } else { weight(term) }))
+        .collect();
+    let mut terms: Vec<(Term, f32)> = sequence.iter().copied().filter(|(_, w)| *w > 0.0).collect();
+    terms.sort_by_key(|(term, _)| *term);
+    terms.dedup_by_key(|(term, _)| *term);
+    let quoted = slice.iter().filter(|w| read.quoted.covers(w.start, w.end)).count();
+    Some(Unit {
+        sentence: at,
+        span: first.start..last.end,
+        weight: terms.iter().map(|(_, w)| w).sum(),
+        reach: Vec::new(),
+        terms,
+        sequence,
+        quoted: quoted as f32 / slice.len() as f32,
+    })
 }
 
 impl Unit {
