@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::OK;
-use crate::model::device::DeviceChoice;
 use crate::model::{Bundle, Model};
 use crate::pipeline::{AlignSummary, align_folder};
 use crate::profile::alignment::Settings;
@@ -50,7 +49,7 @@ pub fn align(
         Some(folder) => Bundle::open(folder)?,
         None => Bundle::embedded()?,
     };
-    let model = Model::load(&bundle, &DeviceChoice::Cpu.open()?)?;
+    let model = Model::load(&bundle, &candle_core::Device::Cpu)?;
     let summary = align_folder(folder, &model, settings)?;
     let groups = &summary.groups;
     let contested = groups.iter().filter(|g| g.contested.is_some()).count();
