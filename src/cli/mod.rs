@@ -8,6 +8,7 @@ mod export;
 mod progress;
 mod score;
 mod train;
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ enum Command {
     Profile(compare::ProfileArgs),
     Align(align::Args),
     Report(compare::ReportArgs),
+    Words(words::Args),
     Export(export::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Profile(args) => compare::run_profile(&args),
         Command::Align(args) => align::run(&args),
         Command::Report(args) => compare::run_report(&args),
+        Command::Words(args) => words::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

@@ -6,6 +6,7 @@ pub mod calibration;
 pub mod codebook;
 pub mod device;
 pub mod encoder;
+pub mod explain;
 pub mod heads;
 pub mod hub;
 pub mod precision;
@@ -253,6 +254,17 @@ impl Model {
             (Some(inference), None) => inference.forward(&batch)?,
             _ => self.encoder.forward(&batch, dropout)?,
         };
+        self.read(units, &batch, hidden, dropout)
+    }
+
+    /// What the heads make of the tokens' vectors `hidden` of a batch.
+    fn read(
+        &self,
+        units: &[&Unit],
+        batch: &Packed,
+        hidden: Tensor,
+        dropout: &mut Option<Dropout>,
+    ) -> candle_core::Result<Forward> {
         let rows: Vec<Range<usize>> = batch.rows().collect();
         let firsts: Vec<u32> = rows.iter().map(|r| r.start as u32).collect();
         let firsts = Tensor::from_vec(firsts, rows.len(), &self.device)?;

@@ -3,11 +3,13 @@
 
 mod align;
 mod alignments;
+mod joined;
 mod profile;
 pub mod report;
 pub mod run;
 pub mod score;
 mod tables;
+pub mod words;
 
 pub use align::{AlignSummary, align_folder};
 pub use alignments::{alignments_schema, read_alignments};

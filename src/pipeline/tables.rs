@@ -15,7 +15,7 @@ use crate::{
     scoring::tables::{TableRow, table_schema},
 };
 
-fn fields(columns: &[(&str, DataType, bool)]) -> Vec<Field> {
+pub(super) fn fields(columns: &[(&str, DataType, bool)]) -> Vec<Field> {
     columns.iter().map(|(name, kind, null)| Field::new(*name, kind.clone(), *null)).collect()
 }
 
@@ -82,24 +82,27 @@ pub fn contrasts_schema(codebook: &Codebook) -> Result<SchemaRef> {
 
 type Columns = std::result::Result<Vec<ArrayRef>, String>;
 
-fn text<'a, T: 'a>(rows: &'a [T], value: impl Fn(&'a T) -> &'a str) -> ArrayRef {
+pub(super) fn text<'a, T: 'a>(rows: &'a [T], value: impl Fn(&'a T) -> &'a str) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
 }
 
-fn optional_text<'a, T: 'a>(rows: &'a [T], value: impl Fn(&'a T) -> Option<&'a str>) -> ArrayRef {
+pub(super) fn optional_text<'a, T: 'a>(
+    rows: &'a [T],
+    value: impl Fn(&'a T) -> Option<&'a str>,
+) -> ArrayRef {
     Arc::new(rows.iter().map(value).collect::<StringArray>())
 }
 
-fn counts<T>(rows: &[T], value: impl Fn(&T) -> u64) -> ArrayRef {
+pub(super) fn counts<T>(rows: &[T], value: impl Fn(&T) -> u64) -> ArrayRef {
     let signed = |v: u64| i64::try_from(v).unwrap_or(i64::MAX);
     Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| signed(value(r)))))
 }
 
-fn numbers<T>(rows: &[T], value: impl Fn(&T) -> f64) -> ArrayRef {
+pub(super) fn numbers<T>(rows: &[T], value: impl Fn(&T) -> f64) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values(rows.iter().map(value)))
 }
 
-fn optional_numbers<T>(rows: &[T], value: impl Fn(&T) -> Option<f64>) -> ArrayRef {
+pub(super) fn optional_numbers<T>(rows: &[T], value: impl Fn(&T) -> Option<f64>) -> ArrayRef {
     Arc::new(rows.iter().map(value).collect::<Float64Array>())
 }
 

@@ -5,11 +5,13 @@
 //! what is resampled and permuted everywhere: see [`bootstrap`] and [`contrasts`].
 
 pub mod alignment;
+pub mod axes;
 pub mod bootstrap;
 mod contrasts;
 mod profiles;
 mod resample;
 mod table;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 

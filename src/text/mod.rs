@@ -8,6 +8,7 @@ mod lines;
 pub(crate) mod normal;
 mod quotes;
 mod segment;
+mod spans;
 mod split;
 pub mod targets;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use discovery::TargetDiscovery;
 pub use normal::model_text;
+pub use spans::{source_span, word_spans};
 pub use split::split;
 pub use targets::{Found, Target, TargetFinder, parse_target, read_targets};
 

@@ -252,6 +252,11 @@ impl Encoder {
         Ok(x)
     }
 
+    /// The embeddings of the word pieces: (vocabulary, width).
+    pub(crate) fn word_embeddings_mut(&mut self) -> &mut Tensor {
+        &mut self.words
+    }
+
     /// Number of transformer blocks.
     pub fn depth(&self) -> usize {
         self.blocks.len()

@@ -1,0 +1,173 @@
+//! How much each word pulls at a label, from the gradient of the label's margin with respect
+//! to the embeddings of the word's pieces. One pass forth and back for all words together,
+//! and an estimate: taking words out ([`super::explain`]) tells what they do.
+
+use std::ops::Range;
+
+use candle_core::{Tensor, Var};
+
+use super::Question;
+use crate::error::Result;
+use crate::model::encoder::Encoder;
+use crate::model::encoder::Packed;
+use crate::model::predict::Batching;
+use crate::model::{LayerKind, Model, Unit};
+
+/// How gradients become weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// The gradient times the embedding (Shrikumar et al. 2017).
+    #[default]
+    GradientTimesInput,
+    /// The same, averaged over so many steps on the way from an empty sentence (embeddings of
+    /// zero) to this one: integrated gradients (Sundararajan, Taly & Yan 2017).
+    Integrated(u16),
+}
+
+/// For each question the weight of each of its words (bytes of the sentence): the sum over
+/// the word's pieces. Above zero, the word speaks for the label.
+///
+/// Only the first window of a sentence longer than the model takes is looked at; words
+/// after it weigh nothing.
+///
+/// # Errors
+/// If the model fails.
+pub fn weights(
+    model: &Model,
+    questions: &[(&Question, &[Range<usize>])],
+    method: Method,
+    batching: Batching,
+) -> Result<Vec<Vec<f32>>> {
+    let mut weights = Vec::with_capacity(questions.len());
+    let mut batch: Vec<(&Question, &[Range<usize>], Input)> = Vec::new();
+    let mut tokens = 0;
+    for &(question, words) in questions {
+        let input = Input::new(model, question)?;
+        if !batch.is_empty() && tokens + input.unit.ids.len() > batching.tokens {
+            weights.extend(of_batch(model, &batch, method)?);
+            batch.clear();
+            tokens = 0;
+        }
+        tokens += input.unit.ids.len();
+        batch.push((question, words, input));
+    }
+    if !batch.is_empty() {
+        weights.extend(of_batch(model, &batch, method)?);
+    }
+    Ok(weights)
+}
+
+/// A sentence for the encoder.
+struct Input {
+    unit: Unit,
+    /// The bytes of each token but the special ones.
+    offsets: Vec<Range<usize>>,
+}
+
+impl Input {
+    fn new(model: &Model, question: &Question) -> Result<Self> {
+        let tokens = model.tokenizer.encode(&question.text)?;
+        let prepared = model.prepare(&question.text, question.mention.as_slice())?;
+        let unit = prepared
+            .units
+            .into_iter()
+            .next()
+            .unwrap_or(Unit { ids: Vec::new(), mentions: Vec::new() });
+        Ok(Input { unit, offsets: tokens.offsets })
+    }
+}
+
+fn of_batch(
+    model: &Model,
+    batch: &[(&Question, &[Range<usize>], Input)],
+    method: Method,
+) -> Result<Vec<Vec<f32>>> {
+    let units: Vec<&Unit> = batch.iter().map(|(_, _, input)| &input.unit).collect();
+    let packed = Packed::new(units.iter().map(|u| u.ids.as_slice()));
+    let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), model.device())?;
+    let mut probe = model.encoder.clone();
+    let embedded = table(&mut probe).index_select(&ids, 0)?;
+    // The probe's vocabulary is the batch: token i has embedding i, and that is the variable.
+    let renumbered =
+        Packed { ids: (0..packed.ids.len() as u32).collect(), offsets: packed.offsets.clone() };
+    let steps = match method {
+        Method::GradientTimesInput => vec![1.0],
+        Method::Integrated(steps) => {
+            let steps = steps.max(1);
+            (0..steps).map(|i| (f64::from(i) + 0.5) / f64::from(steps)).collect()
+        }
+    };
+    let mut sums = vec![0f32; packed.ids.len()];
+    for step in &steps {
+        let input = Var::from_tensor(&(&embedded * *step)?)?;
+        *table(&mut probe) = input.as_tensor().clone();
+        let hidden = probe.forward(&renumbered, &mut None)?;
+        let forward = model.read(&units, &packed, hidden, &mut None)?;
+        let Some(objective) = objective(model, batch, &forward.logits)? else { break };
+        let gradients = objective.backward()?;
+        let Some(gradient) = gradients.get(&input) else { break };
+        let products = (gradient * &embedded)?.sum(1)?.to_vec1::<f32>()?;
+        for (sum, product) in sums.iter_mut().zip(products) {
+            *sum += product / steps.len() as f32;
+        }
+    }
+    let before = model.tokenizer.n_before();
+    Ok(batch
+        .iter()
+        .zip(packed.rows())
+        .map(|((_, words, input), rows)| {
+            let n = input.offsets.len().min(rows.len().saturating_sub(model.tokenizer.n_special()));
+            let products = &sums[rows.start + before..];
+            words
+                .iter()
+                .map(|word| {
+                    let inside = |o: &Range<usize>| o.start < word.end && word.start < o.end;
+                    let pieces = input.offsets.iter().take(n).zip(products);
+                    pieces.filter(|(o, _)| inside(o)).map(|(_, p)| p).sum()
+                })
+                .collect()
+        })
+        .collect())
+}
+
+/// The table of word pieces' embeddings.
+fn table(encoder: &mut Encoder) -> &mut Tensor {
+    encoder.word_embeddings_mut()
+}
+
+/// The sum of all questions' margins: sentences do not see each other, so the gradient of
+/// the sum is each sentence's own.
+fn objective(
+    model: &Model,
+    batch: &[(&Question, &[Range<usize>], Input)],
+    logits: &[Option<Tensor>],
+) -> candle_core::Result<Option<Tensor>> {
+    let mut sum: Option<Tensor> = None;
+    let mut mention = 0;
+    for (i, (question, _, input)) in batch.iter().enumerate() {
+        let row = if question.mention.is_some() { mention } else { i };
+        mention += input.unit.mentions.len();
+        if question.mention.is_some() && input.unit.mentions.is_empty() {
+            continue;
+        }
+        let Some(Some(logits)) = logits.get(question.layer) else { continue };
+        let row = logits.get(row)?;
+        let mine = row.get(question.label)?;
+        let margin = match model.codebook().layers[question.layer].kind {
+            LayerKind::Multi => mine,
+            _ => {
+                let values = row.to_vec1::<f32>()?;
+                let others = (0..values.len()).filter(|&l| l != question.label);
+                match others.max_by(|&a, &b| values[a].total_cmp(&values[b])) {
+                    Some(other) => (mine - row.get(other)?)?,
+                    None => mine,
+                }
+            }
+        };
+        sum = Some(match sum {
+            Some(sum) => (sum + margin)?,
+            None => margin,
+        });
+    }
+    Ok(sum)
+}

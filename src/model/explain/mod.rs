@@ -1,0 +1,324 @@
+//! Which words of a sentence made the model give a label.
+//!
+//! The answer is a counterfactual (Martens & Provost 2014, "Explaining data-driven document
+//! classifications"): the few words without which the model gives another label. They are
+//! searched for greedily. Each word is cut out of the sentence in turn and the model asked
+//! again; the word whose loss costs the label most stays out, and the search goes on until
+//! the label is gone or so many words were taken. So every weight is what the model was
+//! seen to do, on the sentence as it would read it, and not an estimate.
+//!
+//! A long sentence has more words than need trying: [`gradient`]s of the embeddings choose
+//! the candidates then.
+
+pub mod gradient;
+
+use std::ops::Range;
+
+use super::predict::{Batching, predict_all};
+use super::sentence::{Prepared, SentenceScores};
+use super::{LayerKind, Model, Prediction, Unit};
+use crate::error::{Error, Result};
+use crate::text::word_spans;
+
+/// A label that a model gave, to be explained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// The sentence in the form that the model reads.
+    pub text: String,
+    /// The layer, by its position in the codebook.
+    pub layer: usize,
+    /// The label, by its position in the layer.
+    pub label: usize,
+    /// For a target layer the bytes of the mention. Its words are never taken out.
+    pub mention: Option<Range<usize>>,
+}
+
+/// How far the search goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Most words that are taken out together.
+    pub words: usize,
+    /// Most words of a sentence that are tried one by one, chosen by their gradients where
+    /// there are more.
+    pub candidates: usize,
+    /// Whether words are taken out only until the label is gone.
+    pub stop: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { words: 3, candidates: 12, stop: true }
+    }
+}
+
+/// A word that was taken out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Word {
+    /// Its bytes in the sentence as the model reads it.
+    pub bytes: Range<usize>,
+    /// By how much the label's [margin](Explanation::margin) fell when it was taken out in
+    /// addition to the words before it; below zero where the label only grew surer.
+    pub weight: f32,
+    /// Whether the label is gone without this word and those before it.
+    pub gone: bool,
+}
+
+/// The words that made the model give a label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// How sure the label was: for a layer of one label the logarithm of its probability
+    /// over that of the runner-up, for a multi layer the logit of its probability less that
+    /// of the threshold. Below zero where the model does not give the label.
+    pub margin: f32,
+    /// The words in the order in which they were taken out.
+    pub words: Vec<Word>,
+    /// The label that the model gives without them; `None` in a multi layer, and while the label stays.
+    pub instead: Option<usize>,
+}
+
+/// The words behind each label, in the order of `questions`.
+///
+/// # Errors
+/// If a question names a layer, label or mention that is not there, or the model fails.
+pub fn explain(
+    model: &Model,
+    questions: &[Question],
+    settings: Settings,
+    batching: Batching,
+) -> Result<Vec<Explanation>> {
+    questions.iter().try_for_each(|q| check(model, q))?;
+    let words: Vec<Vec<Range<usize>>> = questions.iter().map(candidates).collect();
+    let whole: Vec<Variant> =
+        (0..questions.len()).map(|q| Variant { question: q, without: vec![] }).collect();
+    let answers = answers(model, questions, &whole, batching)?;
+    let mut searches: Vec<Search> = answers
+        .into_iter()
+        .zip(shortlists(model, questions, words, settings.candidates, batching)?)
+        .map(|(answer, candidates)| Search {
+            candidates,
+            taken: Vec::new(),
+            explanation: Explanation { margin: answer.margin, words: Vec::new(), instead: None },
+            margin: answer.margin,
+        })
+        .collect();
+    for _ in 0..settings.words {
+        let variants: Vec<Variant> = searches
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| !(settings.stop && s.margin < 0.0))
+            .flat_map(|(question, s)| s.next().map(move |without| Variant { question, without }))
+            .collect();
+        let answers = self::answers(model, questions, &variants, batching)?;
+        for (variant, answer) in best(&variants, answers) {
+            if let Some(search) = searches.get_mut(variant.question) {
+                search.take(variant, answer);
+            }
+        }
+    }
+    Ok(searches.into_iter().map(|s| s.explanation).collect())
+}
+
+/// `text` without some parts of it, which are sorted and do not overlap.
+pub fn without(text: &str, parts: &[Range<usize>]) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut at = 0;
+    for part in parts {
+        left.push_str(text.get(at..part.start).unwrap_or_default());
+        at = part.end;
+    }
+    left.push_str(text.get(at..).unwrap_or_default());
+    left
+}
+
+/// How sure the model is of the label: see [`Explanation::margin`].
+///
+/// # Errors
+/// If the question names a layer, label or mention that is not there, or the model fails.
+pub fn margin(model: &Model, question: &Question) -> Result<f32> {
+    check(model, question)?;
+    let whole = [Variant { question: 0, without: vec![] }];
+    let batching = Batching { workers: 1, tokens: 1024 };
+    let answers = answers(model, std::slice::from_ref(question), &whole, batching)?;
+    Ok(answers.first().map_or(f32::NAN, |a| a.margin))
+}
+
+fn check(model: &Model, question: &Question) -> Result<()> {
+    let Some(layer) = model.codebook().layers.get(question.layer) else {
+        return Err(Error::setting(format!("the model has no layer {}", question.layer)));
+    };
+    if question.label >= layer.labels.len() {
+        return Err(Error::setting(format!(
+            "layer {} has no label {}",
+            layer.name, question.label
+        )));
+    }
+    match (&question.mention, layer.kind) {
+        (None, LayerKind::Target) => Err(Error::setting(format!(
+            "layer {} is read at a mention, and none is named",
+            layer.name
+        ))),
+        (Some(bytes), LayerKind::Target) if question.text.get(bytes.clone()).is_none() => {
+            Err(Error::setting("the mention lies outside the sentence"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The words that can be taken out of a question's sentence.
+fn candidates(question: &Question) -> Vec<Range<usize>> {
+    let apart = |word: &Range<usize>| {
+        question.mention.as_ref().is_none_or(|m| word.end <= m.start || m.end <= word.start)
+    };
+    word_spans(&question.text).filter(apart).collect()
+}
+
+/// Of each sentence the words that are tried.
+fn shortlists(
+    model: &Model,
+    questions: &[Question],
+    words: Vec<Vec<Range<usize>>>,
+    most: usize,
+    batching: Batching,
+) -> Result<Vec<Vec<Range<usize>>>> {
+    let long: Vec<usize> = (0..words.len()).filter(|&q| words[q].len() > most).collect();
+    let asked: Vec<(&Question, &[Range<usize>])> =
+        long.iter().map(|&q| (&questions[q], words[q].as_slice())).collect();
+    let weights = gradient::weights(model, &asked, gradient::Method::default(), batching)?;
+    let mut shortlists = words;
+    for (q, weights) in long.into_iter().zip(weights) {
+        let mut order: Vec<usize> = (0..weights.len()).collect();
+        order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
+        order.truncate(most);
+        order.sort_unstable();
+        shortlists[q] = order.into_iter().map(|i| shortlists[q][i].clone()).collect();
+    }
+    Ok(shortlists)
+}
+
+/// The search for one question.
+struct Search {
+    /// Words that are still in the sentence and can be taken out.
+    candidates: Vec<Range<usize>>,
+    /// Those that are out, sorted by their place.
+    taken: Vec<Range<usize>>,
+    explanation: Explanation,
+    /// The margin without them.
+    margin: f32,
+}
+
+impl Search {
+    /// What is left out if each candidate is taken out next.
+    fn next(&self) -> impl Iterator<Item = Vec<Range<usize>>> + '_ {
+        self.candidates.iter().map(|word| {
+            let mut without = self.taken.clone();
+            without.push(word.clone());
+            without.sort_by_key(|w| w.start);
+            without
+        })
+    }
+
+    fn take(&mut self, variant: &Variant, answer: Answer) {
+        let new = self.candidates.iter().position(|w| variant.without.contains(w));
+        let Some(new) = new else { return };
+        let bytes = self.candidates.remove(new);
+        let gone = answer.margin < 0.0;
+        self.explanation.words.push(Word { bytes, weight: self.margin - answer.margin, gone });
+        self.explanation.instead = answer.instead.filter(|_| gone);
+        self.taken.clone_from(&variant.without);
+        self.margin = answer.margin;
+    }
+}
+
+/// A sentence without some of its words.
+struct Variant {
+    question: usize,
+    without: Vec<Range<usize>>,
+}
+
+/// What the model says of a variant.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    margin: f32,
+    /// The label given, in a layer of one label.
+    instead: Option<usize>,
+}
+
+/// Of the variants of each question the one with the least margin.
+fn best(variants: &[Variant], answers: Vec<Answer>) -> Vec<(&Variant, Answer)> {
+    let mut best: Vec<(&Variant, Answer)> = Vec::new();
+    for (variant, answer) in variants.iter().zip(answers) {
+        match best.last_mut().filter(|(v, _)| v.question == variant.question) {
+            Some(last) if answer.margin < last.1.margin => *last = (variant, answer),
+            Some(_) => {}
+            None => best.push((variant, answer)),
+        }
+    }
+    best
+}
+
+fn answers(
+    model: &Model,
+    questions: &[Question],
+    variants: &[Variant],
+    batching: Batching,
+) -> Result<Vec<Answer>> {
+    let prepared: Vec<Prepared> = variants
+        .iter()
+        .map(|v| prepare(model, &questions[v.question], &v.without))
+        .collect::<Result<_>>()?;
+    let units: Vec<&Unit> = prepared.iter().flat_map(|p| &p.units).collect();
+    let mut predictions = predict_all(model, &units, batching, &|_| {})?.into_iter();
+    Ok(variants
+        .iter()
+        .zip(&prepared)
+        .map(|(variant, prepared)| {
+            let mine: Vec<Prediction> = predictions.by_ref().take(prepared.units.len()).collect();
+            answer(model, &questions[variant.question], &model.scores(prepared, &mine))
+        })
+        .collect())
+}
+
+/// Cuts a question's sentence without some words into units.
+fn prepare(model: &Model, question: &Question, parts: &[Range<usize>]) -> Result<Prepared> {
+    let moved = |at: usize| {
+        let cut: usize = parts.iter().filter(|w| w.end <= at).map(|w| w.len()).sum();
+        at - cut
+    };
+    let mention = question.mention.as_ref().map(|m| moved(m.start)..moved(m.end));
+    model.prepare(&without(&question.text, parts), mention.as_slice())
+}
+
+fn answer(model: &Model, question: &Question, scores: &SentenceScores) -> Answer {
+    let layers = &model.codebook().layers;
+    let same_kind = |kind: LayerKind| (kind == LayerKind::Target) == question.mention.is_some();
+    let at = layers[..question.layer].iter().filter(|l| same_kind(l.kind)).count();
+    let layer = &layers[question.layer];
+    let scores = match question.mention {
+        Some(_) => scores.mentions.first().and_then(|m| m.as_ref()?.get(at)),
+        None => scores.layers.get(at),
+    };
+    // A mention that covers no token has no label to lose.
+    let Some(scores) = scores else { return Answer { margin: f32::NEG_INFINITY, instead: None } };
+    let p = |label: usize| f64::from(scores.probabilities.get(label).copied().unwrap_or_default());
+    let given = p(question.label);
+    if layer.kind == LayerKind::Multi {
+        let thresholds = model.meta.calibration(layer).thresholds;
+        let threshold = f64::from(thresholds.get(question.label).copied().unwrap_or(0.5));
+        return Answer { margin: (logit(given) - logit(threshold)) as f32, instead: None };
+    }
+    let others = (0..layer.labels.len()).filter(|&l| l != question.label);
+    let runner_up = others.map(p).fold(0.0, f64::max);
+    let margin = (given.max(TINY).ln() - runner_up.max(TINY).ln()) as f32;
+    Answer { margin, instead: scores.labels.first().copied() }
+}
+
+/// Probabilities are kept this far from 0 and 1, so that their logits are finite.
+const TINY: f64 = 1e-9;
+
+fn logit(p: f64) -> f64 {
+    let p = p.clamp(TINY, 1.0 - TINY);
+    (p / (1.0 - p)).ln()
+}
+
+#[cfg(test)]
+mod tests;
