@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::OK;
 use super::score::{Common, exit_code, score};
 use crate::pipeline::report::report_folder;
+use crate::pipeline::words::{WordsOptions, words_folder};
 use crate::pipeline::{ProfileOptions, ProfileSummary, profile_folder};
 use crate::profile::Settings;
 use crate::scoring::tables::Format;
@@ -17,8 +18,8 @@ Examples:
   parallax compare press-conference/ --target \"NATO=NATO,the alliance,the bloc\" --out out/nato
   parallax compare year.parquet --map text=body,outlet=source --out out/year --title \"2024\"
 
-Does what `score --vectors`, `profile`, `align` and `report` do one after the other. Open report.html in any browser;
-it needs no network. `parallax score --help` says what inputs can be.")]
+Does what `score --vectors`, `profile`, `align`, `words` and `report` do one after the other. Open
+report.html in any browser; it needs no network. `parallax score --help` says what inputs can be.")]
 pub struct Args {
     #[command(flatten)]
     common: Common,
@@ -95,6 +96,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let folder = &args.common.out;
     let summary = args.statistics.profile(folder)?;
     super::align::align(folder, args.common.model.as_deref(), &Default::default())?;
+    let exclude_duplicates = args.statistics.exclude_duplicates;
+    words_folder(folder, &WordsOptions { exclude_duplicates, ..WordsOptions::default() })?;
     let report = report_folder(folder, summary, &args.title)?;
     println!("report: {}", report.display());
     println!("tables: {}", folder.display());

@@ -4,6 +4,7 @@
 mod align;
 mod compare;
 mod evaluate;
+mod explain;
 mod export;
 mod progress;
 mod score;
@@ -43,6 +44,7 @@ enum Command {
     Align(align::Args),
     Report(compare::ReportArgs),
     Words(words::Args),
+    Explain(explain::Args),
     Export(export::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Align(args) => align::run(&args),
         Command::Report(args) => compare::run_report(&args),
         Command::Words(args) => words::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

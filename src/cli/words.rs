@@ -133,7 +133,11 @@ fn print(out: &mut impl Write, summary: &WordsSummary) -> std::io::Result<()> {
             writeln!(
                 out,
                 "  {:34} {:>6} {:>6} {:>9} {:>6}",
-                first.outlet, "count", "rest", "articles", "z"
+                plain(&first.outlet),
+                "count",
+                "rest",
+                "articles",
+                "z"
             )?;
             let naming = matches!(first.scope, Scope::Naming { .. });
             // Words first, then phrases, half and half.
@@ -156,11 +160,16 @@ fn print(out: &mut impl Write, summary: &WordsSummary) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A name from the input without characters that would steer a terminal.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
 fn heading(scope: &Scope) -> String {
     match scope {
         Scope::All => "All sentences: each outlet against the rest".into(),
         Scope::Label { layer, label } => format!("Sentences labelled {label} ({layer})"),
-        Scope::Around { target } => format!("Around the mentions of {target}"),
-        Scope::Naming { target } => format!("How {target} is named"),
+        Scope::Around { target } => format!("Around the mentions of {}", plain(target)),
+        Scope::Naming { target } => format!("How {} is named", plain(target)),
     }
 }

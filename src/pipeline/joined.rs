@@ -41,7 +41,10 @@ pub(super) fn each_sentence(
     }
 }
 
-fn flat<T>(batches: impl Iterator<Item = Result<Vec<T>>>) -> impl Iterator<Item = Result<T>> {
+/// The rows of a table one by one.
+pub(super) fn flat<T>(
+    batches: impl Iterator<Item = Result<Vec<T>>>,
+) -> impl Iterator<Item = Result<T>> {
     batches.flat_map(|batch| {
         let (rows, error) = match batch {
             Ok(rows) => (rows, None),

@@ -3,6 +3,7 @@
 
 mod align;
 mod alignments;
+pub mod explain;
 mod joined;
 mod profile;
 pub mod report;

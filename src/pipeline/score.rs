@@ -145,8 +145,10 @@ pub fn score_corpus(
 
 /// Takes away what an earlier run made from the tables that were just replaced.
 fn remove_outdated(out: &Path, vectors_are_new: bool) -> Result<()> {
+    let of_words = ["words", "explanations", "axes", "axis_profiles", "axis_contrasts"];
     let derived = ["profiles", "contrasts", "target_profiles", "alignments"]
         .iter()
+        .chain(&of_words)
         .flat_map(|name| Format::ALL.map(|f| format!("{name}.{f}")))
         .chain(["report.html".to_owned()])
         .chain((!vectors_are_new).then(|| format!("{VECTORS}.parquet")));

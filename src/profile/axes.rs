@@ -4,8 +4,8 @@
 //!
 //! An axis leads from the mean of its negative pole's vectors to that of its positive pole's. Each
 //! sentence has its place on it, the cosine. An outlet's *bias* is the mean place of its
-//! sentences (their eq. 2), its *intensity* the mean square of their distances from the mean
-//! place of the whole corpus (eq. 3): how much the outlet leaves the middle, to whichever side.
+//! sentences, its *intensity* the mean square of their distances from the mean
+//! place of the whole corpus: how much the outlet leaves the middle, to whichever side.
 //! Where the paper weighs the words of a document, a sentence is one observation here. Bias is
 //! the paper's word for a mean; it says nothing on whether the outlet is fair.
 

@@ -8,7 +8,6 @@ use candle_core::{Tensor, Var};
 
 use super::Question;
 use crate::error::Result;
-use crate::model::encoder::Encoder;
 use crate::model::encoder::Packed;
 use crate::model::predict::Batching;
 use crate::model::{LayerKind, Model, Unit};
@@ -77,19 +76,11 @@ impl Input {
     }
 }
 
-fn of_batch(
-    model: &Model,
-    batch: &[(&Question, &[Range<usize>], Input)],
-    method: Method,
-) -> Result<Vec<Vec<f32>>> {
-    let units: Vec<&Unit> = batch.iter().map(|(_, _, input)| &input.unit).collect();
-    let packed = Packed::new(units.iter().map(|u| u.ids.as_slice()));
-    let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), model.device())?;
-    let mut probe = model.encoder.clone();
-    let embedded = table(&mut probe).index_select(&ids, 0)?;
-    // The probe's vocabulary is the batch: token i has embedding i, and that is the variable.
-    let renumbered =
-        Packed { ids: (0..packed.ids.len() as u32).collect(), offsets: packed.offsets.clone() };
+/// Questions that go through the encoder together.
+type Batch<'a> = [(&'a Question, &'a [Range<usize>], Input)];
+
+fn of_batch(model: &Model, batch: &Batch, method: Method) -> Result<Vec<Vec<f32>>> {
+    let (packed, embedded) = embed(model, batch)?;
     let steps = match method {
         Method::GradientTimesInput => vec![1.0],
         Method::Integrated(steps) => {
@@ -100,10 +91,7 @@ fn of_batch(
     let mut sums = vec![0f32; packed.ids.len()];
     for step in &steps {
         let input = Var::from_tensor(&(&embedded * *step)?)?;
-        *table(&mut probe) = input.as_tensor().clone();
-        let hidden = probe.forward(&renumbered, &mut None)?;
-        let forward = model.read(&units, &packed, hidden, &mut None)?;
-        let Some(objective) = objective(model, batch, &forward.logits)? else { break };
+        let Some(objective) = objective(model, batch, &packed, &input)? else { break };
         let gradients = objective.backward()?;
         let Some(gradient) = gradients.get(&input) else { break };
         let products = (gradient * &embedded)?.sum(1)?.to_vec1::<f32>()?;
@@ -130,18 +118,30 @@ fn of_batch(
         .collect())
 }
 
-/// The table of word pieces' embeddings.
-fn table(encoder: &mut Encoder) -> &mut Tensor {
-    encoder.word_embeddings_mut()
+/// The sentences laid end to end, and the embedding of each of their word pieces.
+fn embed(model: &Model, batch: &Batch) -> Result<(Packed, Tensor)> {
+    let packed = Packed::new(batch.iter().map(|(_, _, input)| input.unit.ids.as_slice()));
+    let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), model.device())?;
+    let embedded = model.encoder.clone().word_embeddings_mut().index_select(&ids, 0)?;
+    Ok((packed, embedded))
 }
 
-/// The sum of all questions' margins: sentences do not see each other, so the gradient of
-/// the sum is each sentence's own.
+/// The sum of all questions' margins, in logits, for the embeddings `input` of the word pieces. Sentences
+/// do not see each other, so the gradient of the sum is each sentence's own.
 fn objective(
     model: &Model,
-    batch: &[(&Question, &[Range<usize>], Input)],
-    logits: &[Option<Tensor>],
+    batch: &Batch,
+    packed: &Packed,
+    input: &Tensor,
 ) -> candle_core::Result<Option<Tensor>> {
+    // The probe's vocabulary is the batch: its piece i has embedding i.
+    let mut probe = model.encoder.clone();
+    *probe.word_embeddings_mut() = input.clone();
+    let ids = (0..packed.ids.len() as u32).collect();
+    let renumbered = Packed { ids, offsets: packed.offsets.clone() };
+    let hidden = probe.forward(&renumbered, &mut None)?;
+    let units: Vec<&Unit> = batch.iter().map(|(_, _, input)| &input.unit).collect();
+    let logits = model.read(&units, packed, hidden, &mut None)?.logits;
     let mut sum: Option<Tensor> = None;
     let mut mention = 0;
     for (i, (question, _, input)) in batch.iter().enumerate() {
@@ -170,4 +170,53 @@ fn objective(
         });
     }
     Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Bundle;
+
+    #[test]
+    fn gradients_are_the_slope() {
+        let bundle = Bundle::embedded().expect("it is built in");
+        let model = Model::load(&bundle, &candle_core::Device::Cpu).expect("it loads");
+        let question =
+            |text: &str, label| Question { text: text.into(), layer: 0, label, mention: None };
+        let asked = [
+            question("The ministry denied that the dam had been opened.", 5),
+            question("It claims so.", 4),
+        ];
+        let words: Vec<_> = asked.iter().map(Question::words).collect();
+        let pairs: Vec<_> = asked.iter().zip(&words).map(|(q, w)| (q, w.as_slice())).collect();
+        let batching = Batching { workers: 1, tokens: 1024 };
+        let found = weights(&model, &pairs, Method::GradientTimesInput, batching).expect("it runs");
+
+        // Stretching a word's embeddings by a little moves the margin by the word's weight.
+        let batch: Vec<_> = pairs
+            .iter()
+            .map(|(q, w)| (*q, *w, Input::new(&model, q).expect("it can be cut")))
+            .collect();
+        let (packed, embedded) = embed(&model, &batch).expect("it runs");
+        let rows = packed.ids.len();
+        let objective_at = |row: usize, by: f32| {
+            let mut scale = vec![1f32; rows];
+            scale[row] += by;
+            let scale =
+                Tensor::from_vec(scale, (rows, 1), &candle_core::Device::Cpu).expect("it fits");
+            let input = embedded.broadcast_mul(&scale).expect("it fits");
+            let sum =
+                objective(&model, &batch, &packed, &input).expect("it runs").expect("it is there");
+            sum.to_scalar::<f32>().expect("it is one number")
+        };
+        // "ministry" and "denied" are single pieces after [CLS] and "the".
+        for (word, row) in [(1, 2), (2, 3)] {
+            let slope = (objective_at(row, 0.01) - objective_at(row, -0.01)) / 0.02;
+            let told = found[0][word];
+            assert!(
+                (slope - told).abs() < 0.02 + 0.02 * slope.abs(),
+                "word {word}: {told} {slope}"
+            );
+        }
+    }
 }

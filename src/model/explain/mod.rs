@@ -33,6 +33,35 @@ pub struct Question {
     pub mention: Option<Range<usize>>,
 }
 
+impl Question {
+    /// The words that can be taken out: all but those of the mention.
+    pub fn words(&self) -> Vec<Range<usize>> {
+        let apart = |word: &Range<usize>| {
+            self.mention.as_ref().is_none_or(|m| word.end <= m.start || m.end <= word.start)
+        };
+        word_spans(&self.text).filter(apart).collect()
+    }
+
+    /// The same question about the sentence without some of its [words](Self::words).
+    pub fn without(&self, words: &[Range<usize>]) -> Self {
+        let mut words: Vec<&Range<usize>> = words.iter().collect();
+        words.sort_by_key(|w| w.start);
+        let mut text = String::with_capacity(self.text.len());
+        let mut at = 0;
+        for word in &words {
+            text.push_str(self.text.get(at..word.start).unwrap_or_default());
+            at = word.end;
+        }
+        text.push_str(self.text.get(at..).unwrap_or_default());
+        let moved = |at: usize| {
+            let before: usize = words.iter().filter(|w| w.end <= at).map(|w| w.len()).sum();
+            at.saturating_sub(before)
+        };
+        let mention = self.mention.as_ref().map(|m| moved(m.start)..moved(m.end));
+        Question { text, mention, ..*self }
+    }
+}
+
 /// How far the search goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -86,29 +115,10 @@ pub fn explain(
     settings: Settings,
     batching: Batching,
 ) -> Result<Vec<Explanation>> {
-    questions.iter().try_for_each(|q| check(model, q))?;
-    let words: Vec<Vec<Range<usize>>> = questions.iter().map(candidates).collect();
-    let whole: Vec<Variant> =
-        (0..questions.len()).map(|q| Variant { question: q, without: vec![] }).collect();
-    let answers = answers(model, questions, &whole, batching)?;
-    let mut searches: Vec<Search> = answers
-        .into_iter()
-        .zip(shortlists(model, questions, words, settings.candidates, batching)?)
-        .map(|(answer, candidates)| Search {
-            candidates,
-            taken: Vec::new(),
-            explanation: Explanation { margin: answer.margin, words: Vec::new(), instead: None },
-            margin: answer.margin,
-        })
-        .collect();
+    let mut searches = start(model, questions, settings, batching)?;
     for _ in 0..settings.words {
-        let variants: Vec<Variant> = searches
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| !(settings.stop && s.margin < 0.0))
-            .flat_map(|(question, s)| s.next().map(move |without| Variant { question, without }))
-            .collect();
-        let answers = self::answers(model, questions, &variants, batching)?;
+        let variants = next_round(&searches, settings);
+        let answers = answers(model, questions, &variants, batching)?;
         for (variant, answer) in best(&variants, answers) {
             if let Some(search) = searches.get_mut(variant.question) {
                 search.take(variant, answer);
@@ -118,28 +128,74 @@ pub fn explain(
     Ok(searches.into_iter().map(|s| s.explanation).collect())
 }
 
-/// `text` without some parts of it, which are sorted and do not overlap.
-pub fn without(text: &str, parts: &[Range<usize>]) -> String {
-    let mut left = String::with_capacity(text.len());
-    let mut at = 0;
-    for part in parts {
-        left.push_str(text.get(at..part.start).unwrap_or_default());
-        at = part.end;
-    }
-    left.push_str(text.get(at..).unwrap_or_default());
-    left
+/// Asks for the labels of the whole sentences and chooses the words to try.
+fn start(
+    model: &Model,
+    questions: &[Question],
+    settings: Settings,
+    batching: Batching,
+) -> Result<Vec<Search>> {
+    questions.iter().try_for_each(|q| check(model, q))?;
+    let words: Vec<Vec<Range<usize>>> = questions.iter().map(Question::words).collect();
+    let answers = answers(model, questions, &whole(questions), batching)?;
+    let shortlists = shortlists(model, questions, words, settings.candidates, batching)?;
+    let search = |(answer, candidates): (Answer, _)| Search {
+        candidates,
+        taken: Vec::new(),
+        explanation: Explanation { margin: answer.margin, words: Vec::new(), instead: None },
+        margin: answer.margin,
+    };
+    Ok(answers.into_iter().zip(shortlists).map(search).collect())
 }
 
-/// How sure the model is of the label: see [`Explanation::margin`].
+/// Every sentence whose search goes on, without each of its candidates.
+fn next_round(searches: &[Search], settings: Settings) -> Vec<Variant> {
+    let goes_on = |s: &&(usize, &Search)| !(settings.stop && s.1.margin < 0.0);
+    let searches: Vec<(usize, &Search)> = searches.iter().enumerate().collect();
+    searches
+        .iter()
+        .filter(goes_on)
+        .flat_map(|(question, s)| s.next().map(|without| Variant { question: *question, without }))
+        .collect()
+}
+
+/// For each question the weight of each word of its sentence that can be taken out (its bytes and by how much
+/// the margin falls without it alone): leave-one-out over all words, what [`gradient`]s are
+/// checked against.
 ///
 /// # Errors
-/// If the question names a layer, label or mention that is not there, or the model fails.
-pub fn margin(model: &Model, question: &Question) -> Result<f32> {
-    check(model, question)?;
-    let whole = [Variant { question: 0, without: vec![] }];
-    let batching = Batching { workers: 1, tokens: 1024 };
-    let answers = answers(model, std::slice::from_ref(question), &whole, batching)?;
-    Ok(answers.first().map_or(f32::NAN, |a| a.margin))
+/// As [`explain`].
+pub fn leave_one_out(
+    model: &Model,
+    questions: &[Question],
+    batching: Batching,
+) -> Result<Vec<Vec<(Range<usize>, f32)>>> {
+    let settings = Settings { words: 1, candidates: usize::MAX, stop: false };
+    let mut weights: Vec<Vec<(Range<usize>, f32)>> = vec![Vec::new(); questions.len()];
+    let searches = start(model, questions, settings, batching)?;
+    let variants = next_round(&searches, settings);
+    let answers = answers(model, questions, &variants, batching)?;
+    for (variant, answer) in variants.into_iter().zip(answers) {
+        let margin = searches[variant.question].margin;
+        let words = variant.without.into_iter();
+        weights[variant.question].extend(words.map(|w| (w, margin - answer.margin)));
+    }
+    Ok(weights)
+}
+
+/// How sure the model is of each label: see [`Explanation::margin`].
+///
+/// # Errors
+/// As [`explain`].
+pub fn margins(model: &Model, questions: &[Question], batching: Batching) -> Result<Vec<f32>> {
+    questions.iter().try_for_each(|q| check(model, q))?;
+    let answers = answers(model, questions, &whole(questions), batching)?;
+    Ok(answers.into_iter().map(|a| a.margin).collect())
+}
+
+/// Every sentence as it is.
+fn whole(questions: &[Question]) -> Vec<Variant> {
+    (0..questions.len()).map(|question| Variant { question, without: vec![] }).collect()
 }
 
 fn check(model: &Model, question: &Question) -> Result<()> {
@@ -162,14 +218,6 @@ fn check(model: &Model, question: &Question) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The words that can be taken out of a question's sentence.
-fn candidates(question: &Question) -> Vec<Range<usize>> {
-    let apart = |word: &Range<usize>| {
-        question.mention.as_ref().is_none_or(|m| word.end <= m.start || m.end <= word.start)
-    };
-    word_spans(&question.text).filter(apart).collect()
 }
 
 /// Of each sentence the words that are tried.
@@ -199,7 +247,7 @@ fn shortlists(
 struct Search {
     /// Words that are still in the sentence and can be taken out.
     candidates: Vec<Range<usize>>,
-    /// Those that are out, sorted by their place.
+    /// Those that are out.
     taken: Vec<Range<usize>>,
     explanation: Explanation,
     /// The margin without them.
@@ -212,7 +260,6 @@ impl Search {
         self.candidates.iter().map(|word| {
             let mut without = self.taken.clone();
             without.push(word.clone());
-            without.sort_by_key(|w| w.start);
             without
         })
     }
@@ -264,7 +311,10 @@ fn answers(
 ) -> Result<Vec<Answer>> {
     let prepared: Vec<Prepared> = variants
         .iter()
-        .map(|v| prepare(model, &questions[v.question], &v.without))
+        .map(|v| {
+            let question = questions[v.question].without(&v.without);
+            model.prepare(&question.text, question.mention.as_slice())
+        })
         .collect::<Result<_>>()?;
     let units: Vec<&Unit> = prepared.iter().flat_map(|p| &p.units).collect();
     let mut predictions = predict_all(model, &units, batching, &|_| {})?.into_iter();
@@ -276,16 +326,6 @@ fn answers(
             answer(model, &questions[variant.question], &model.scores(prepared, &mine))
         })
         .collect())
-}
-
-/// Cuts a question's sentence without some words into units.
-fn prepare(model: &Model, question: &Question, parts: &[Range<usize>]) -> Result<Prepared> {
-    let moved = |at: usize| {
-        let cut: usize = parts.iter().filter(|w| w.end <= at).map(|w| w.len()).sum();
-        at - cut
-    };
-    let mention = question.mention.as_ref().map(|m| moved(m.start)..moved(m.end));
-    model.prepare(&without(&question.text, parts), mention.as_slice())
 }
 
 fn answer(model: &Model, question: &Question, scores: &SentenceScores) -> Answer {

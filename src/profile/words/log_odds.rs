@@ -40,7 +40,7 @@ pub struct LogOdds {
     /// Log-odds of the term in the first group less those in the second (eq. 16), in nats: above
     /// zero where the first uses it more.
     pub difference: f64,
-    /// The difference over its standard deviation (eq. 20 and 22).
+    /// The difference over its standard deviation (eq. 22).
     pub z: f64,
 }
 
