@@ -56,9 +56,12 @@ pub struct Args {
     /// Most words of a list
     #[arg(long, default_value_t = Settings::default().words, value_name = "N")]
     words: usize,
-    /// Most words of a sentence that are tried, chosen by their gradients; 0 for all
-    #[arg(long, default_value_t = Settings::default().candidates, value_name = "N")]
-    candidates: usize,
+    /// Most words of a sentence that are tried one by one, chosen by their gradients
+    #[arg(long, default_value_t = Settings::default().tried, value_name = "N")]
+    tried: usize,
+    /// Of those, how many are tried again when the first is out
+    #[arg(long, default_value_t = Settings::default().kept, value_name = "N")]
+    kept: usize,
     /// The model's folder [default: the built-in model]
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
@@ -75,8 +78,7 @@ pub struct Args {
 
 impl Args {
     fn search(&self) -> Settings {
-        let candidates = if self.candidates == 0 { usize::MAX } else { self.candidates };
-        Settings { words: self.words, candidates, ..Settings::default() }
+        Settings { words: self.words, tried: self.tried, kept: self.kept, ..Settings::default() }
     }
 }
 

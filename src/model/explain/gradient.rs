@@ -15,11 +15,13 @@ use crate::model::{LayerKind, Model, Unit};
 /// How gradients become weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
-    /// The gradient times the embedding (Shrikumar et al. 2017).
+    /// The gradient times the embedding (Shrikumar et al. 2017), less the mean embedding of
+    /// the vocabulary: what replacing a word by no word in particular would do. Times the
+    /// embedding alone would be next to nothing, because the encoder's first norm takes out its length.
     #[default]
     GradientTimesInput,
-    /// The same, averaged over so many steps on the way from an empty sentence (embeddings of
-    /// zero) to this one: integrated gradients (Sundararajan, Taly & Yan 2017).
+    /// The same, averaged over so many steps on the way from mean embeddings to those of the
+    /// sentence: integrated gradients (Sundararajan, Taly & Yan 2017).
     Integrated(u16),
 }
 
@@ -80,7 +82,8 @@ impl Input {
 type Batch<'a> = [(&'a Question, &'a [Range<usize>], Input)];
 
 fn of_batch(model: &Model, batch: &Batch, method: Method) -> Result<Vec<Vec<f32>>> {
-    let (packed, embedded) = embed(model, batch)?;
+    let (packed, embedded, mean) = embed(model, batch)?;
+    let from_mean = embedded.broadcast_sub(&mean)?;
     let steps = match method {
         Method::GradientTimesInput => vec![1.0],
         Method::Integrated(steps) => {
@@ -90,11 +93,11 @@ fn of_batch(model: &Model, batch: &Batch, method: Method) -> Result<Vec<Vec<f32>
     };
     let mut sums = vec![0f32; packed.ids.len()];
     for step in &steps {
-        let input = Var::from_tensor(&(&embedded * *step)?)?;
+        let input = Var::from_tensor(&(&from_mean * *step)?.broadcast_add(&mean)?)?;
         let Some(objective) = objective(model, batch, &packed, &input)? else { break };
         let gradients = objective.backward()?;
         let Some(gradient) = gradients.get(&input) else { break };
-        let products = (gradient * &embedded)?.sum(1)?.to_vec1::<f32>()?;
+        let products = (gradient * &from_mean)?.sum(1)?.to_vec1::<f32>()?;
         for (sum, product) in sums.iter_mut().zip(products) {
             *sum += product / steps.len() as f32;
         }
@@ -118,12 +121,14 @@ fn of_batch(model: &Model, batch: &Batch, method: Method) -> Result<Vec<Vec<f32>
         .collect())
 }
 
-/// The sentences laid end to end, and the embedding of each of their word pieces.
-fn embed(model: &Model, batch: &Batch) -> Result<(Packed, Tensor)> {
+/// The sentences laid end to end, the embedding of each of their word pieces, and the mean
+/// embedding of the vocabulary.
+fn embed(model: &Model, batch: &Batch) -> Result<(Packed, Tensor, Tensor)> {
     let packed = Packed::new(batch.iter().map(|(_, _, input)| input.unit.ids.as_slice()));
     let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), model.device())?;
-    let embedded = model.encoder.clone().word_embeddings_mut().index_select(&ids, 0)?;
-    Ok((packed, embedded))
+    let mut encoder = model.encoder.clone();
+    let table = encoder.word_embeddings_mut();
+    Ok((packed, table.index_select(&ids, 0)?, table.mean_keepdim(0)?))
 }
 
 /// The sum of all questions' margins, in logits, for the embeddings `input` of the word pieces. Sentences
@@ -192,19 +197,21 @@ mod tests {
         let batching = Batching { workers: 1, tokens: 1024 };
         let found = weights(&model, &pairs, Method::GradientTimesInput, batching).expect("it runs");
 
-        // Stretching a word's embeddings by a little moves the margin by the word's weight.
+        // Moving a word's embeddings away from the mean moves the margin by the word's weight.
         let batch: Vec<_> = pairs
             .iter()
             .map(|(q, w)| (*q, *w, Input::new(&model, q).expect("it can be cut")))
             .collect();
-        let (packed, embedded) = embed(&model, &batch).expect("it runs");
+        let (packed, embedded, mean) = embed(&model, &batch).expect("it runs");
         let rows = packed.ids.len();
         let objective_at = |row: usize, by: f32| {
             let mut scale = vec![1f32; rows];
             scale[row] += by;
             let scale =
                 Tensor::from_vec(scale, (rows, 1), &candle_core::Device::Cpu).expect("it fits");
-            let input = embedded.broadcast_mul(&scale).expect("it fits");
+            let away = embedded.broadcast_sub(&mean).expect("it fits");
+            let input = away.broadcast_mul(&scale).expect("it fits");
+            let input = input.broadcast_add(&mean).expect("it fits");
             let sum =
                 objective(&model, &batch, &packed, &input).expect("it runs").expect("it is there");
             sum.to_scalar::<f32>().expect("it is one number")

@@ -7,8 +7,9 @@
 //! the label is gone or so many words were taken. So every weight is what the model was
 //! seen to do, on the sentence as it would read it, and not an estimate.
 //!
-//! A long sentence has more words than need trying: [`gradient`]s of the embeddings choose
-//! the candidates then.
+//! The first word is chosen from all, the next from those that weighed most alone. Where a
+//! sentence has very many words, [`gradient`]s choose which are tried at all. They are no
+//! substitute for the search: they are cheap, and agree with it in part only.
 
 pub mod gradient;
 
@@ -69,14 +70,16 @@ pub struct Settings {
     pub words: usize,
     /// Most words of a sentence that are tried one by one, chosen by their gradients where
     /// there are more.
-    pub candidates: usize,
+    pub tried: usize,
+    /// Words that are tried again when the first is out: those that weigh most alone.
+    pub kept: usize,
     /// Whether words are taken out only until the label is gone.
     pub stop: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { words: 3, candidates: 12, stop: true }
+        Settings { words: 3, tried: 60, kept: 10, stop: true }
     }
 }
 
@@ -118,10 +121,12 @@ pub fn explain(
     let mut searches = start(model, questions, settings, batching)?;
     for _ in 0..settings.words {
         let variants = next_round(&searches, settings);
-        let answers = answers(model, questions, &variants, batching)?;
-        for (variant, answer) in best(&variants, answers) {
-            if let Some(search) = searches.get_mut(variant.question) {
-                search.take(variant, answer);
+        let mut answers = answers(model, questions, &variants, batching)?.into_iter();
+        for of_question in variants.chunk_by(|a, b| a.question == b.question) {
+            let answers: Vec<Answer> = answers.by_ref().take(of_question.len()).collect();
+            let search = of_question.first().and_then(|v| searches.get_mut(v.question));
+            if let Some(search) = search {
+                search.take(&answers, settings.kept);
             }
         }
     }
@@ -138,7 +143,7 @@ fn start(
     questions.iter().try_for_each(|q| check(model, q))?;
     let words: Vec<Vec<Range<usize>>> = questions.iter().map(Question::words).collect();
     let answers = answers(model, questions, &whole(questions), batching)?;
-    let shortlists = shortlists(model, questions, words, settings.candidates, batching)?;
+    let shortlists = shortlists(model, questions, words, settings.tried, batching)?;
     let search = |(answer, candidates): (Answer, _)| Search {
         candidates,
         taken: Vec::new(),
@@ -170,7 +175,7 @@ pub fn leave_one_out(
     questions: &[Question],
     batching: Batching,
 ) -> Result<Vec<Vec<(Range<usize>, f32)>>> {
-    let settings = Settings { words: 1, candidates: usize::MAX, stop: false };
+    let settings = Settings { words: 1, tried: usize::MAX, kept: 1, stop: false };
     let mut weights: Vec<Vec<(Range<usize>, f32)>> = vec![Vec::new(); questions.len()];
     let searches = start(model, questions, settings, batching)?;
     let variants = next_round(&searches, settings);
@@ -264,15 +269,20 @@ impl Search {
         })
     }
 
-    fn take(&mut self, variant: &Variant, answer: Answer) {
-        let new = self.candidates.iter().position(|w| variant.without.contains(w));
-        let Some(new) = new else { return };
-        let bytes = self.candidates.remove(new);
+    /// Takes out the candidate that costs the label most. `answers`: what the model says
+    /// without each candidate, in their order; `kept`: how many are tried in the next round.
+    fn take(&mut self, answers: &[Answer], kept: usize) {
+        let mut order: Vec<usize> = (0..self.candidates.len().min(answers.len())).collect();
+        order.sort_by(|&a, &b| answers[a].margin.total_cmp(&answers[b].margin).then(a.cmp(&b)));
+        let Some((&best, others)) = order.split_first() else { return };
+        let (bytes, answer) = (self.candidates[best].clone(), answers[best]);
         let gone = answer.margin < 0.0;
-        self.explanation.words.push(Word { bytes, weight: self.margin - answer.margin, gone });
+        let weight = self.margin - answer.margin;
+        self.explanation.words.push(Word { bytes: bytes.clone(), weight, gone });
         self.explanation.instead = answer.instead.filter(|_| gone);
-        self.taken.clone_from(&variant.without);
         self.margin = answer.margin;
+        self.taken.push(bytes);
+        self.candidates = others.iter().take(kept).map(|&i| self.candidates[i].clone()).collect();
     }
 }
 
@@ -288,19 +298,6 @@ struct Answer {
     margin: f32,
     /// The label given, in a layer of one label.
     instead: Option<usize>,
-}
-
-/// Of the variants of each question the one with the least margin.
-fn best(variants: &[Variant], answers: Vec<Answer>) -> Vec<(&Variant, Answer)> {
-    let mut best: Vec<(&Variant, Answer)> = Vec::new();
-    for (variant, answer) in variants.iter().zip(answers) {
-        match best.last_mut().filter(|(v, _)| v.question == variant.question) {
-            Some(last) if answer.margin < last.1.margin => *last = (variant, answer),
-            Some(_) => {}
-            None => best.push((variant, answer)),
-        }
-    }
-    best
 }
 
 fn answers(

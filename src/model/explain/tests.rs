@@ -61,7 +61,7 @@ fn targets_keep_their_mention() {
         label: 0,
         mention: Some(at..at + 6),
     };
-    let settings = Settings { candidates: 4, ..Settings::default() };
+    let settings = Settings { tried: 4, ..Settings::default() };
     let found = explain(model, std::slice::from_ref(&q), settings, ONE).expect("it runs");
     assert!(found[0].margin > 0.0, "the sentence is meant to be unfavourable");
     assert!(found[0].words.iter().all(|w| w.bytes.end <= at || w.bytes.start >= at + 6));
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn words_are_whole(text in "\\PC{0,40}|[a-z \"'.-]{0,60}") {
         let text = crate::text::model_text(&text);
-        let found = explain(model(), &[question(&text)], Settings { candidates: 3, ..Settings::default() }, ONE);
+        let found = explain(model(), &[question(&text)], Settings { tried: 3, kept: 2, ..Settings::default() }, ONE);
         let whole: Vec<_> = word_spans(&text).collect();
         for word in found.expect("it runs").iter().flat_map(|e| &e.words) {
             prop_assert!(whole.contains(&word.bytes));

@@ -35,7 +35,7 @@ fn score(dir: &Path, model: &Model) {
 
 fn options(layer: &str) -> ExplainOptions {
     ExplainOptions {
-        search: Settings { candidates: 5, ..Settings::default() },
+        search: Settings { tried: 5, kept: 3, ..Settings::default() },
         layer: layer.into(),
         labels: Vec::new(),
         batching: BATCHING,
