@@ -133,6 +133,9 @@ pub fn explain(
     Ok(searches.into_iter().map(|s| s.explanation).collect())
 }
 
+/// Words (as bytes) with their weights.
+pub type WordWeights = Vec<(Range<usize>, f32)>;
+
 /// Asks for the labels of the whole sentences and chooses the words to try.
 fn start(
     model: &Model,
@@ -174,9 +177,9 @@ pub fn leave_one_out(
     model: &Model,
     questions: &[Question],
     batching: Batching,
-) -> Result<Vec<Vec<(Range<usize>, f32)>>> {
+) -> Result<Vec<WordWeights>> {
     let settings = Settings { words: 1, tried: usize::MAX, kept: 1, stop: false };
-    let mut weights: Vec<Vec<(Range<usize>, f32)>> = vec![Vec::new(); questions.len()];
+    let mut weights: Vec<WordWeights> = vec![Vec::new(); questions.len()];
     let searches = start(model, questions, settings, batching)?;
     let variants = next_round(&searches, settings);
     let answers = answers(model, questions, &variants, batching)?;

@@ -14,8 +14,11 @@ const CODEBOOK: &str = r#"
     labels = [{ name = "against" }, { name = "for" }]
 "#;
 
-/// A scored folder. A sentence: outlet, article, duplicate of, text, labels, mention of Halvia.
-fn scored(dir: &Path, rows: &[(&str, &str, &str, &str, &[usize], &str)]) {
+/// A sentence: outlet, article, duplicate of, text, labels, mention of Halvia.
+type Row<'a> = (&'a str, &'a str, &'a str, &'a str, &'a [usize], &'a str);
+
+/// A scored folder.
+fn scored(dir: &Path, rows: &[Row]) {
     let codebook = Codebook::from_toml(CODEBOOK).expect("it is one");
     let (mut sentences, mut mentions) = (Vec::new(), Vec::new());
     for (i, (outlet, id, duplicate_of, text, labels, mention)) in rows.iter().enumerate() {
