@@ -2,6 +2,7 @@
 //! nothing that a program using the library would miss.
 
 mod align;
+mod axes;
 mod compare;
 mod evaluate;
 mod explain;
@@ -45,6 +46,7 @@ enum Command {
     Report(compare::ReportArgs),
     Words(words::Args),
     Explain(explain::Args),
+    Axes(axes::Args),
     Export(export::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => compare::run_report(&args),
         Command::Words(args) => words::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Axes(args) => axes::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

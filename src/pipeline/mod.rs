@@ -3,6 +3,7 @@
 
 mod align;
 mod alignments;
+pub mod axes;
 pub mod explain;
 mod joined;
 mod profile;

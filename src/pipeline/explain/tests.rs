@@ -29,6 +29,7 @@ fn score(dir: &Path, model: &Model) {
         n_targets: 0,
         batching: BATCHING,
         format: Format::Parquet,
+        vectors: false,
     };
     score_corpus(&[dir.join("in.jsonl")], model, "", dir, &options, &|_| {}).expect("it scores");
 }
