@@ -55,7 +55,7 @@ fn range(text: &str) -> Result<(usize, usize), String> {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let bundle = Bundle::open(&args.bundle)?;
-    let devices = args.device.open()?;
+    let devices = args.device.open_all()?;
     let device = devices[0].clone();
     let stock = args.engine == "candle";
     if !stock {

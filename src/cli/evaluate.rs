@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         "default" => Bundle::embedded()?,
         folder => Bundle::open(folder.as_ref())?,
     };
-    let devices = args.device.open()?;
+    let devices = args.device.open_all()?;
     let model = Model::load_for_scoring(&bundle, &devices, args.precision)?;
     let data = read_labelled(&args.data, model.codebook(), None)?;
     warn_of_skips(&data.skipped);

@@ -108,7 +108,7 @@ pub fn exit_code(record: &RunRecord) -> u8 {
 /// Scores the inputs and says how it went.
 pub fn score(args: &Common, format: Format, vectors: bool) -> anyhow::Result<RunRecord> {
     prepare_out(&args.out, args.force)?;
-    let devices = args.device.open()?;
+    let devices = args.device.open_all()?;
     let bundle = match &args.model {
         Some(folder) => Bundle::open(folder)?,
         None => Bundle::embedded()?,

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use candle_core::Device;
+use candle_core::utils::cuda_is_available;
 
 use crate::error::{Error, Result};
 
@@ -19,15 +20,28 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Opens the devices, one or several GPUs.
+    /// Opens the device, the first where there are several.
     ///
     /// # Errors
     /// If a GPU was asked for and the build or the machine has none.
-    pub fn open(&self) -> Result<Vec<Device>> {
+    pub fn open(&self) -> Result<Device> {
+        match self {
+            DeviceChoice::Cuda(numbers) if cuda_is_available() => {
+                open_gpu(numbers.first().copied().unwrap_or_default())
+            }
+            _ => Ok(self.open_all()?.swap_remove(0)),
+        }
+    }
+
+    /// Opens all devices that are named.
+    ///
+    /// # Errors
+    /// If a GPU was asked for and the build or the machine has none.
+    pub fn open_all(&self) -> Result<Vec<Device>> {
         match self {
             DeviceChoice::Cpu => Ok(vec![Device::Cpu]),
             DeviceChoice::Auto => Ok(vec![Device::cuda_if_available(0).unwrap_or(Device::Cpu)]),
-            DeviceChoice::Cuda(_) if !candle_core::utils::cuda_is_available() => {
+            DeviceChoice::Cuda(_) if !cuda_is_available() => {
                 Err(Error::setting("this build of parallax has no support for NVIDIA GPUs")
                     .with_hint("build it with `--features cuda`, or use --device cpu"))
             }

@@ -125,7 +125,7 @@ fn of_batch(model: &Model, batch: &Batch, method: Method) -> Result<Vec<Vec<f32>
 /// embedding of the vocabulary.
 fn embed(model: &Model, batch: &Batch) -> Result<(Packed, Tensor, Tensor)> {
     let packed = Packed::new(batch.iter().map(|(_, _, input)| input.unit.ids.as_slice()));
-    let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), model.device())?;
+    let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), &model.device)?;
     let mut encoder = model.encoder.clone();
     let table = encoder.word_embeddings_mut();
     Ok((packed, table.index_select(&ids, 0)?, table.mean_keepdim(0)?))

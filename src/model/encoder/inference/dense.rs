@@ -25,8 +25,8 @@ pub struct Dense {
 }
 
 enum Kernel {
-    F32 { gemm: GemmExecutor<f32>, weights: PackedBMatrix<f32> },
-    Int8 { gemm: GemmExecutor<u8, i8, i32>, groups: Vec<Group> },
+    F32(PackedBMatrix<f32>),
+    Int8(Vec<Group>),
 }
 
 /// The weights of some of the inputs.
@@ -71,8 +71,7 @@ impl Dense {
             Weights::F32 => {
                 let gemm = GemmExecutor::<f32>::new();
                 let view = NdTensorView::from_data([outputs, inputs], weights);
-                let weights = gemm.prepack_b(view.transposed());
-                Kernel::F32 { gemm, weights }
+                Kernel::F32(gemm.prepack_b(view.transposed()))
             }
             Weights::Int8 => {
                 let gemm = GemmExecutor::<u8, i8, i32>::new();
@@ -84,8 +83,7 @@ impl Dense {
                         part.clone(),
                     )
                 };
-                let groups = (0..inputs).step_by(GROUP).map(group).collect();
-                Kernel::Int8 { gemm, groups }
+                Kernel::Int8((0..inputs).step_by(GROUP).map(group).collect())
             }
         };
         Ok(Dense { kernel, bias, inputs })
@@ -116,7 +114,8 @@ impl Dense {
             )
         }
         match &self.kernel {
-            Kernel::F32 { gemm, weights } => gemm
+            // An executor cannot be sent between threads, and making one costs next to nothing.
+            Kernel::F32(weights) => GemmExecutor::<f32>::new()
                 .gemm(
                     y,
                     GemmInputA::Unpacked(NdTensorView::from_data([rows, inputs], x)),
@@ -124,11 +123,12 @@ impl Dense {
                     GemmOptions { bias: Some(BiasVector::Row(&self.bias)), ..Default::default() },
                 )
                 .map_err(candle_core::Error::wrap),
-            Kernel::Int8 { gemm, groups } => {
+            Kernel::Int8(groups) => {
+                let gemm = GemmExecutor::<u8, i8, i32>::new();
                 for row in y.chunks_exact_mut(outputs) {
                     row.copy_from_slice(&self.bias);
                 }
-                groups.iter().try_for_each(|group| group.add(gemm, x, inputs, y, scratch))
+                groups.iter().try_for_each(|group| group.add(&gemm, x, inputs, y, scratch))
             }
         }
     }
