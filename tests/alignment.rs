@@ -61,7 +61,7 @@ fn scored(input: PathBuf, model: &Model) -> tempfile::TempDir {
         read: ReadOptions::default(),
         targets: Vec::new(),
         n_targets: 0,
-        batching: Batching::for_device(model.device()),
+        batching: Batching::for_device(&candle_core::Device::Cpu),
         format: Format::Parquet,
         vectors: true,
     };
