@@ -122,6 +122,42 @@ if (DIR / "target_profiles.parquet").exists():
 else:
     print("this folder has no targets")
 # %% md
+# ## The same claim in every outlet's words
+#
+# A group holds sentences of different outlets that report one claim or quote one utterance;
+# `contested` says on which side of a contested claim a sentence stands.
+# %%
+if (DIR / "alignments.parquet").exists():
+    aligned = pd.read_parquet(DIR / "alignments.parquet").merge(
+        sentences[["article_id", "sentence_index", "text", LAYER]],
+        on=["article_id", "sentence_index"], how="left", validate="many_to_one",
+    )
+    by_group = aligned.groupby("group").agg(
+        outlets=("outlet", "nunique"), contested=("contested", lambda c: c.notna().any())
+    )
+    print(f"{len(by_group)} claims and quotations in more than one outlet, "
+          f"{by_group['contested'].sum()} contested")
+    first = by_group.sort_values(["contested", "outlets"], ascending=False).head(8).index
+    with pd.option_context("display.max_colwidth", None):
+        for group in first:
+            print(f"group {group}")
+            display(aligned.loc[aligned["group"] == group, ["outlet", LAYER, "text"]])
+else:
+    print("this folder has no alignments")
+# %% md
+# ## Words that set outlets apart
+#
+# Weighted log-odds with an informative prior (Monroe, Colaresi and Quinn 2008).
+# %%
+if (DIR / "words.parquet").exists():
+    words = pd.read_parquet(DIR / "words.parquet")
+    overall_words = words[words["label"].isna() & words["target"].isna() & words["against"].isna()]
+    top = overall_words[overall_words["z"] > 0].sort_values("z", ascending=False)
+    columns = ["outlet", "term", "log_odds", "z", "count", "count_rest", "n_articles"]
+    display(top.groupby("outlet").head(10).sort_values(["outlet", "z"], ascending=[True, False])[columns])
+else:
+    print("words were not counted for this folder")
+# %% md
 # ## The sentences of a label
 #
 # Those of which the model is surest come first. Set `LAYER` and `LABEL` to what you want

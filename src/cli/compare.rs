@@ -8,6 +8,7 @@ use crate::pipeline::report::report_folder;
 use crate::pipeline::words::{WordsOptions, words_folder};
 use crate::pipeline::{ProfileOptions, ProfileSummary, profile_folder};
 use crate::profile::Settings;
+use crate::report::Form;
 use crate::scoring::tables::Format;
 
 /// Label a corpus, compare its outlets and write one report
@@ -45,11 +46,17 @@ pub struct ProfileArgs {
     statistics: Statistics,
 }
 
-/// Write report.html for a scored folder
+/// Write the report of a scored folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  parallax report scored --title \"The press conference of 7 January\"")]
+Examples:
+  parallax report scored --title \"The press conference of 7 January\"
+  parallax report scored --format md
+  parallax report scored --format pdf-ready-html
+
+html writes report.html, with pages, filters and downloads; of a large corpus the whole articles go
+to report-sentences/ beside it. md writes report.md. pdf-ready-html writes report-print.html, all of
+it in view and without script, for any browser to print or save as PDF.")]
 pub struct ReportArgs {
     /// A folder written by `parallax score`
     folder: PathBuf,
@@ -58,6 +65,16 @@ pub struct ReportArgs {
     /// Headline of the report
     #[arg(long, default_value = "How the outlets put it")]
     title: String,
+    /// Form of the report
+    #[arg(long, default_value = "html")]
+    format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ReportFormat {
+    Html,
+    Md,
+    PdfReadyHtml,
 }
 
 /// How the statistics are made.
@@ -98,7 +115,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     super::align::align(folder, args.common.model.as_deref(), &Default::default())?;
     let exclude_duplicates = args.statistics.exclude_duplicates;
     words_folder(folder, &WordsOptions { exclude_duplicates, ..WordsOptions::default() })?;
-    let report = report_folder(folder, summary, &args.title)?;
+    let report = report_folder(folder, summary, &args.title, Form::Html)?;
     println!("report: {}", report.display());
     println!("tables: {}", folder.display());
     Ok(exit_code(&record))
@@ -117,6 +134,11 @@ pub fn run_profile(args: &ProfileArgs) -> anyhow::Result<u8> {
 
 pub fn run_report(args: &ReportArgs) -> anyhow::Result<u8> {
     let summary = args.statistics.profile(&args.folder)?;
-    println!("{}", report_folder(&args.folder, summary, &args.title)?.display());
+    let form = match args.format {
+        ReportFormat::Html => Form::Html,
+        ReportFormat::Md => Form::Markdown,
+        ReportFormat::PdfReadyHtml => Form::Print,
+    };
+    println!("{}", report_folder(&args.folder, summary, &args.title, form)?.display());
     Ok(OK)
 }

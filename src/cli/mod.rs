@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod progress;
 mod score;
+mod show;
 mod train;
 mod words;
 
@@ -47,6 +48,7 @@ enum Command {
     Words(words::Args),
     Explain(explain::Args),
     Axes(axes::Args),
+    Show(show::Args),
     Export(export::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Words(args) => words::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Axes(args) => axes::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

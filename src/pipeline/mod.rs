@@ -7,6 +7,8 @@ pub mod axes;
 pub mod explain;
 mod joined;
 mod profile;
+mod read;
+pub mod export;
 pub mod report;
 pub mod run;
 pub mod score;

@@ -1,28 +1,104 @@
 //! From a scored and profiled folder to its report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::ProfileSummary;
+use super::read::read_rows;
 use super::run::RunRecord;
-use crate::error::Result;
-use crate::report::evidence::{Evidence, EvidenceBuilder, Limits};
-use crate::report::input::{ModelInfo, OutletInfo, ReportInput, RunInfo};
-use crate::report::write;
+use crate::error::{Error, Result};
+use crate::model::codebook::Codebook;
+use crate::profile::Settings;
+use crate::report::claims::Claims;
+use crate::report::evidence::{Chosen, Evidence, EvidenceBuilder, Limits};
+use crate::report::input::{ModelInfo, Moved, OutletInfo, ReportInput, RunInfo, Word};
+use crate::report::side::{self, ArticleHead, SideFolder};
+use crate::report::{Form, terminal, write};
+use crate::scoring::rows::SentenceRow;
 use crate::scoring::tables::ScoredFolder;
 
-/// Writes `report.html` into the scored folder `dir`; returns its path.
+/// A corpus with more sentences than this has in its side folder only those articles of which a
+/// sentence stands in the report.
+const MOST_BESIDE: u64 = 200_000;
+
+/// Writes the report of the scored folder `dir` into it; returns its path. Of a corpus that is
+/// too large for one file, the whole articles go to a folder beside it.
 ///
 /// # Errors
 /// If the folder's tables cannot be read or the report cannot be written.
-pub fn report_folder(dir: &Path, summary: ProfileSummary, title: &str) -> Result<PathBuf> {
+pub fn report_folder(
+    dir: &Path,
+    summary: ProfileSummary,
+    title: &str,
+    form: Form,
+) -> Result<PathBuf> {
+    let path = dir.join(match form {
+        Form::Html => "report.html",
+        Form::Markdown => "report.md",
+        Form::Print => "report-print.html",
+    });
+    let beside = (form == Form::Html).then_some(path.as_path());
+    let input = report_input(dir, summary, title, beside)?;
+    write(&input, form, &path)?;
+    Ok(path)
+}
+
+/// The terminal's summary of the profiled folder `dir`: the report's figures, read from its
+/// tables. Nothing is written. `width` and `styled` are those of [`terminal`].
+///
+/// # Errors
+/// If the folder's tables cannot be read.
+pub fn show_folder(dir: &Path, width: usize, styled: bool) -> Result<String> {
+    let folder = ScoredFolder::open(dir)?;
+    if !dir.join("profiles.parquet").is_file() {
+        return Err(Error::input(dir.display(), "it holds no profiles (no profiles.parquet)")
+            .with_hint("make them with `parallax profile DIR`"));
+    }
+    let summary = ProfileSummary {
+        codebook: folder.codebook().clone(),
+        settings: Settings::default(),
+        profiles: read_rows(&dir.join("profiles.parquet"))?.collect::<Result<Vec<_>>>()?.concat(),
+        contrasts: all_rows(dir, "contrasts")?,
+        target_profiles: all_rows(dir, "target_profiles")?,
+        notes: Vec::new(),
+        files: Vec::new(),
+    };
+    let input = report_input(dir, summary, "How the outlets put it", None)?;
+    terminal(&input, width, styled)
+}
+
+/// The rows of a table, or none where it is not there.
+fn all_rows<T: serde::de::DeserializeOwned + Clone>(dir: &Path, name: &str) -> Result<Vec<T>> {
+    let path = dir.join(format!("{name}.parquet"));
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    Ok(read_rows(&path)?.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Puts together what the report shows. Where `beside` names the report's file and the corpus is
+/// too large for it, the side folder is written.
+fn report_input(
+    dir: &Path,
+    summary: ProfileSummary,
+    title: &str,
+    beside: Option<&Path>,
+) -> Result<ReportInput> {
     let folder = ScoredFolder::open(dir)?;
     let run = RunRecord::read(dir)?;
-    let input = ReportInput {
+    let claims = claims(dir)?;
+    let (evidence, explained) = evidence(&folder, claims.as_ref(), title, beside)?;
+    let words = dir.join("words.parquet");
+    Ok(ReportInput {
         title: title.to_owned(),
         generated: chrono::Utc::now().format("%-d %B %Y").to_string(),
         outlets: outlets(&folder)?,
-        evidence: evidence(&folder)?,
+        evidence,
+        claims,
+        words: words.is_file().then(|| all_rows::<Word>(dir, "words")).transpose()?,
+        explained,
         model: model_info(&run),
         run: run_info(&run, summary.settings.level),
         codebook: summary.codebook,
@@ -30,16 +106,26 @@ pub fn report_folder(dir: &Path, summary: ProfileSummary, title: &str) -> Result
         contrasts: summary.contrasts,
         target_profiles: summary.target_profiles,
         notes: summary.notes,
-    };
-    let path = dir.join("report.html");
-    write(&input, &path)?;
-    Ok(path)
+    })
 }
 
-/// The sentences that stand behind the numbers. Mentions and sentences are read twice, so
-/// that only what is shown has to be held.
-fn evidence(folder: &ScoredFolder) -> Result<Evidence> {
+/// What several outlets report, where sentences were aligned.
+fn claims(_dir: &Path) -> Result<Option<Claims>> {
+    Ok(None)
+}
+
+/// The sentences that stand behind the numbers, and whether the words that moved the model are
+/// known. Mentions and sentences are read twice, so that only what is shown has to be held.
+fn evidence(
+    folder: &ScoredFolder,
+    claims: Option<&Claims>,
+    title: &str,
+    beside: Option<&Path>,
+) -> Result<(Evidence, bool)> {
     let mut builder = EvidenceBuilder::new(folder.codebook(), Limits::default());
+    for (article, index) in claims.iter().flat_map(|c| c.sentences()) {
+        builder.keep(article, index);
+    }
     for rows in folder.mentions()? {
         rows?.iter().for_each(|row| builder.mention(row));
     }
@@ -53,7 +139,94 @@ fn evidence(folder: &ScoredFolder) -> Result<Evidence> {
     for rows in folder.mentions()? {
         rows?.iter().for_each(|row| chosen.mention(row));
     }
-    chosen.finish()
+    let explained = explanations(folder, &mut chosen)?;
+    if let Some(report) = beside {
+        if chosen.complete() {
+            side::remove(&SideFolder::of(report))?;
+        } else {
+            whole_articles(folder, title, report, &mut chosen)?;
+        }
+    }
+    Ok((chosen.finish()?, explained))
+}
+
+/// A row of `explanations.parquet`, as far as the report needs it.
+#[derive(Debug, Clone, Deserialize)]
+struct Explanation {
+    article_id: String,
+    sentence_index: u32,
+    layer: String,
+    label: String,
+    start: usize,
+    end: usize,
+    weight: f32,
+}
+
+/// Takes the words that moved the model's decisions, where that was looked into.
+fn explanations(folder: &ScoredFolder, chosen: &mut Chosen) -> Result<bool> {
+    let path = folder.dir().join("explanations.parquet");
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let layers: Vec<_> = folder.codebook().sentence_layers().collect();
+    for rows in read_rows::<Explanation>(&path)? {
+        for row in rows? {
+            let layer = layers.iter().position(|l| l.name == row.layer);
+            let label = layer.and_then(|l| layers.get(l)?.index_of(&row.label));
+            if let Some((layer, label)) = layer.zip(label) {
+                let (start, end, weight) = (row.start, row.end, row.weight);
+                let word = Moved { start, end, layer, label, weight };
+                chosen.explanation(&row.article_id, row.sentence_index, word);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Writes the side folder and tells the sentences of the report where they stand in it.
+fn whole_articles(
+    folder: &ScoredFolder,
+    title: &str,
+    report: &Path,
+    chosen: &mut Chosen,
+) -> Result<()> {
+    let all = chosen.total() <= MOST_BESIDE;
+    let mut heads: HashMap<String, ArticleHead> = HashMap::new();
+    for rows in folder.articles()? {
+        for row in rows?.into_iter().filter(|r| all || chosen.has_article(&r.article.id)) {
+            let article = row.article;
+            let head = ArticleHead {
+                outlet: article.outlet,
+                title: article.title,
+                date: article.date,
+                url: article.url,
+            };
+            heads.insert(article.id, head);
+        }
+    }
+    let codebook: &Codebook = folder.codebook();
+    let mut beside = SideFolder::create(report, title, codebook)?;
+    let mut article: Vec<SentenceRow> = Vec::new();
+    let mut close = |article: &mut Vec<SentenceRow>| -> Result<()> {
+        if let Some(first) = article.first()
+            && let Some(head) = heads.get(&first.article_id)
+        {
+            let place = beside.article(head, article)?;
+            chosen.context(&first.article_id, &place);
+        }
+        article.clear();
+        Ok(())
+    };
+    for rows in folder.sentences()? {
+        for row in rows? {
+            if article.first().is_some_and(|first| first.article_id != row.article_id) {
+                close(&mut article)?;
+            }
+            article.push(row);
+        }
+    }
+    close(&mut article)?;
+    beside.finish()
 }
 
 /// The outlets in the order of their names.

@@ -1,7 +1,7 @@
 //! What every page of a report needs to know: names, addresses, colours, and the rows
 //! of the tables by key.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::cues::{CueGroup, Cues};
 use super::input::{EvidenceSentence, ReportInput};
@@ -25,6 +25,20 @@ pub(super) struct Outlet {
     pub dates: String,
 }
 
+/// An event and where its page is.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    /// The name in the tables; `None`: articles without one.
+    pub key: Option<String>,
+    /// The name for people.
+    pub name: String,
+    /// Address of its page.
+    pub path: String,
+}
+
+/// Most events with a page each.
+const MOST_EVENTS: usize = 100;
+
 /// A sentence layer and the looks of its labels.
 #[derive(Debug)]
 pub(super) struct SentenceLayer<'a> {
@@ -39,6 +53,7 @@ type ProfileKey<'a> = (&'a str, &'a str, &'a str);
 pub(super) struct Context<'a> {
     pub input: &'a ReportInput,
     pub outlets: Vec<Outlet>,
+    pub events: Vec<Event>,
     /// Single and multi layers, in codebook order.
     pub layers: Vec<SentenceLayer<'a>>,
     /// Target layers, in codebook order.
@@ -46,6 +61,7 @@ pub(super) struct Context<'a> {
     cues: Vec<CueGroup>,
     cue_colours: Vec<Option<usize>>,
     overall: HashMap<ProfileKey<'a>, &'a ProfileRow>,
+    places: HashMap<(&'a str, u32), usize>,
 }
 
 impl<'a> Context<'a> {
@@ -76,9 +92,12 @@ impl<'a> Context<'a> {
             .filter(|r| r.event.is_none() && r.period.is_none())
             .map(|r| ((r.outlet.as_str(), r.layer.as_str(), r.label.as_str()), r))
             .collect();
+        let places = input.evidence.sentences.iter().enumerate();
         Ok(Context {
             input,
             outlets,
+            events: events(input),
+            places: places.map(|(i, s)| ((s.article_id.as_str(), s.sentence_index), i)).collect(),
             layers: input.codebook.sentence_layers().map(look).collect(),
             target_layers: input.codebook.target_layers().map(look).collect(),
             cues,
@@ -104,6 +123,18 @@ impl<'a> Context<'a> {
         self.outlets.iter().find(|o| o.key == key)
     }
 
+    /// The sentence at a place of an article, with its number in the report.
+    pub(super) fn sentence(&self, article: &str, index: u32) -> Option<(usize, &'a EvidenceSentence)> {
+        let number = *self.places.get(&(article, index))?;
+        Some((number, self.input.evidence.sentences.get(number)?))
+    }
+
+    /// Where a sentence stands in its article: in this file, or in the side folder.
+    pub(super) fn address(&self, number: usize) -> String {
+        let context = self.input.evidence.sentences.get(number).and_then(|s| s.context.clone());
+        context.unwrap_or_else(|| format!("#s{number}"))
+    }
+
     /// The chip of a label.
     pub(super) fn chip(&self, layer: usize, label: usize) -> Option<&Chip> {
         self.layers.get(layer)?.chips.get(label)
@@ -122,7 +153,13 @@ impl<'a> Context<'a> {
             self.cue_colours.get(at).copied().flatten()
         };
         let mut marks: Vec<text::Mark> = extra.into_iter().collect();
-        marks.extend(text::devices(sentence, &self.cues, colour));
+        if sentence.moved.is_empty() {
+            marks.extend(text::devices(sentence, &self.cues, colour));
+        } else {
+            marks.extend(text::moved(sentence, |layer, label| {
+                self.chip(layer, label).map(|c| (c.class(), c.name.clone()))
+            }));
+        }
         if mentions {
             marks.extend(text::mentions(sentence));
         }
@@ -141,6 +178,33 @@ impl<'a> Context<'a> {
             })
             .collect()
     }
+}
+
+/// The events of the figures and of the claims, by name.
+fn events(input: &ReportInput) -> Vec<Event> {
+    let claims = input.claims.iter().flat_map(|c| &c.shown).map(|c| c.group.event.as_deref());
+    let named: BTreeSet<&str> =
+        input.profiles.iter().map(|r| r.event.as_deref()).chain(claims.clone()).flatten().collect();
+    let mut keys: Vec<Option<&str>> = named.iter().copied().map(Some).take(MOST_EVENTS).collect();
+    if input.claims.is_some() && (named.is_empty() || claims.clone().any(|e| e.is_none())) {
+        keys.push(None);
+    }
+    let name = |key: &Option<&str>| match key {
+        Some(event) => text::clip(event, 60),
+        None if named.is_empty() => "Claims side by side".to_owned(),
+        None => "Without an event".to_owned(),
+    };
+    let names: Vec<String> = keys.iter().map(name).collect();
+    let slugs = text::slugs(names.iter().map(String::as_str));
+    keys.into_iter()
+        .zip(names)
+        .zip(slugs)
+        .map(|((key, name), slug)| Event {
+            key: key.map(str::to_owned),
+            name,
+            path: format!("/event/{slug}"),
+        })
+        .collect()
 }
 
 /// Two days as people read them.

@@ -7,7 +7,7 @@ use super::text;
 use crate::profile::ContrastRow;
 
 /// Most rows shown and carried; `contrasts.parquet` holds all.
-const MOST: usize = 1_000;
+const MOST: usize = 600;
 /// Below this a difference counts as told apart, after correction for many comparisons.
 const LEVEL: f64 = 0.05;
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::cues::Cues;
-use super::input::{EvidenceMention, EvidenceSentence};
+use super::input::{EvidenceMention, EvidenceSentence, Moved};
 use crate::error::Result;
 use crate::model::codebook::Codebook;
 use crate::scoring::rows::{ArticleRow, MentionRow, Scores, SentenceRow};
@@ -21,6 +21,8 @@ use crate::text::Role;
 
 /// Longest sentence text that a report carries, in characters.
 const LONGEST: usize = 1_200;
+/// Most words marked in a sentence as those that moved the model's decision.
+const MOST_MOVED: usize = 5;
 
 /// How much a report may carry.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +40,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { sentences: 4_000, bytes: 1_500_000, per_label: 12, seed: 1 }
+        Limits { sentences: 3_000, bytes: 1_000_000, per_label: 12, seed: 1 }
     }
 }
 
@@ -114,6 +116,9 @@ pub struct EvidenceBuilder {
     /// Sentences wanted for a target: bottom-k by lot for each outlet, target and label.
     wanted: HashMap<(String, String, usize), Vec<(u64, Place)>>,
     wanted_places: Option<HashSet<Place>>,
+    /// Sentences kept in any case.
+    kept_places: HashSet<Place>,
+    kept: Vec<Arc<Candidate>>,
     all: Option<Vec<Arc<Candidate>>>,
     all_bytes: usize,
     for_targets: Vec<Arc<Candidate>>,
@@ -130,6 +135,8 @@ impl EvidenceBuilder {
             layers: codebook.sentence_layers().count(),
             wanted: HashMap::new(),
             wanted_places: None,
+            kept_places: HashSet::new(),
+            kept: Vec::new(),
             all: Some(Vec::new()),
             all_bytes: 0,
             for_targets: Vec::new(),
@@ -137,6 +144,12 @@ impl EvidenceBuilder {
             counts: BTreeMap::new(),
             total: 0,
         }
+    }
+
+    /// Keeps a sentence in any case, such as one that a claim's table shows. Comes before the
+    /// first sentence.
+    pub fn keep(&mut self, article_id: &str, sentence_index: u32) {
+        self.kept_places.insert((article_id.to_owned(), sentence_index));
     }
 
     /// Sees a mention; all mentions come before the first sentence.
@@ -167,16 +180,13 @@ impl EvidenceBuilder {
             row: EvidenceSentence {
                 outlet: row.outlet.clone(),
                 article_id: row.article_id.clone(),
-                article_title: None,
                 date: row.date.clone(),
                 event: row.event.clone(),
-                url: None,
                 sentence_index: row.sentence_index,
                 text: beginning(&row.text),
                 role: role_name(row.role).to_owned(),
                 labels: (0..self.layers).map(|i| chosen(layers.get(i))).collect(),
-                mentions: Vec::new(),
-                devices: Vec::new(),
+                ..EvidenceSentence::default()
             },
             start: row.start,
             lot: lot(self.limits.seed, &place),
@@ -187,6 +197,9 @@ impl EvidenceBuilder {
                 *self.counts.entry(bucket.clone()).or_default() += 1;
                 self.running.entry(bucket).or_default().offer(p, &candidate, self.limits.per_label);
             }
+        }
+        if self.kept_places.contains(&place) {
+            self.kept.push(Arc::clone(&candidate));
         }
         if wanted.contains(&place) && self.for_targets.len() < self.limits.sentences / 2 {
             self.for_targets.push(Arc::clone(&candidate));
@@ -209,13 +222,13 @@ impl EvidenceBuilder {
                 let most = self.limits;
                 (1..=most.per_label.max(1))
                     .rev()
-                    .map(|n| sample(&self.running, &self.for_targets, n))
+                    .map(|n| sample(&self.running, &self.for_targets, &self.kept, n))
                     .find(|s| {
                         s.len() <= most.sentences
                             && s.iter().map(|c| c.row.text.len()).sum::<usize>() <= most.bytes
                     })
                     .unwrap_or_else(|| {
-                        let mut few = sample(&self.running, &[], 1);
+                        let mut few = sample(&self.running, &[], &self.kept, 1);
                         few.truncate(most.sentences.min(most.bytes / (4 * LONGEST)).max(1));
                         few
                     })
@@ -289,6 +302,43 @@ impl Chosen {
         }
     }
 
+    /// Takes a word that moved the model's decision, where its sentence was kept.
+    pub fn explanation(&mut self, article_id: &str, sentence_index: u32, word: Moved) {
+        let place = (article_id.to_owned(), sentence_index);
+        if let Some((sentence, _)) =
+            self.at_place.get(&place).and_then(|&i| self.rows.get_mut(i))
+            && word.start < word.end
+            && sentence.moved.len() < MOST_MOVED
+        {
+            sentence.moved.push(word);
+        }
+    }
+
+    /// Whether everything that was scored is kept.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Number of scored sentences.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether a sentence of the article was kept.
+    pub fn has_article(&self, article_id: &str) -> bool {
+        self.of_article.contains_key(article_id)
+    }
+
+    /// Takes where the whole of an article stands: its file, and the beginning of the names of
+    /// its sentences in it.
+    pub fn context(&mut self, article_id: &str, place: &super::side::Place) {
+        for &i in self.of_article.get(article_id).map(Vec::as_slice).unwrap_or_default() {
+            if let Some((sentence, _)) = self.rows.get_mut(i) {
+                sentence.context = Some(place.of(sentence.sentence_index));
+            }
+        }
+    }
+
     /// Marks the devices and hands the evidence over.
     ///
     /// # Errors
@@ -314,12 +364,13 @@ impl Chosen {
 fn sample(
     running: &BTreeMap<Bucket, Running>,
     for_targets: &[Arc<Candidate>],
+    kept: &[Arc<Candidate>],
     n: usize,
 ) -> Vec<Arc<Candidate>> {
     let mut seen = HashSet::new();
-    running
-        .values()
-        .flat_map(|r| r.choose(n))
+    // What is kept in any case comes first, so that a shortage does not touch it.
+    kept.iter()
+        .chain(running.values().flat_map(|r| r.choose(n)))
         .chain(for_targets)
         .filter(|c| seen.insert(Arc::as_ptr(c)))
         .cloned()
@@ -332,7 +383,7 @@ fn chosen(scores: Option<&Scores>) -> Vec<(usize, f32)> {
     scores.labels.iter().map(|&l| (l, p(l))).collect()
 }
 
-fn role_name(role: Role) -> &'static str {
+pub(super) fn role_name(role: Role) -> &'static str {
     match role {
         Role::Headline => "headline",
         Role::Body => "body",

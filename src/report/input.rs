@@ -1,9 +1,12 @@
 //! What a report is made of: plain data, so that this room needs no model, no files
 //! and no statistics to draw one.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::codebook::Codebook;
 use crate::profile::{ContrastRow, ProfileRow, TargetProfileRow};
 
+use super::claims::Claims;
 use super::evidence::Evidence;
 
 /// Everything that one report shows.
@@ -29,6 +32,12 @@ pub struct ReportInput {
     pub target_profiles: Vec<TargetProfileRow>,
     /// The sentences behind the numbers.
     pub evidence: Evidence,
+    /// What several outlets report, side by side; `None` where sentences were not aligned.
+    pub claims: Option<Claims>,
+    /// Words that set outlets apart; `None` where they were not counted.
+    pub words: Option<Vec<Word>>,
+    /// Whether the words that moved the model's decisions are known.
+    pub explained: bool,
     /// Remarks for the page on method and limits, one paragraph each.
     pub notes: Vec<String>,
 }
@@ -124,6 +133,61 @@ pub struct EvidenceSentence {
     pub mentions: Vec<EvidenceMention>,
     /// Words that carry a device, found by word list.
     pub devices: Vec<Device>,
+    /// Words that moved the model's decision, where that was looked into.
+    pub moved: Vec<Moved>,
+    /// Address of the sentence in its whole article, where that is in a file of the side
+    /// folder; `None` where the report itself holds all sentences.
+    pub context: Option<String>,
+}
+
+/// A word that moved the model to a label.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Moved {
+    /// First character in [`EvidenceSentence::text`].
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+    /// The layer: its position among the sentence layers.
+    pub layer: usize,
+    /// The label: its position in the layer.
+    pub label: usize,
+    /// How much the word weighs.
+    pub weight: f32,
+}
+
+/// A word or phrase that sets an outlet apart from others: a row of `words.parquet`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub struct Word {
+    /// The outlet that uses it more.
+    pub outlet: String,
+    /// What it is compared with; `None`: all other outlets.
+    #[serde(default)]
+    pub against: Option<String>,
+    /// Which sentences were counted: all, those with a label, or those about a target.
+    pub scope: String,
+    /// Layer of the label, for a label's sentences.
+    #[serde(default)]
+    pub layer: Option<String>,
+    /// The label, for a label's sentences.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The target, for a target's sentences.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The word or phrase.
+    pub term: String,
+    /// How many words it has.
+    pub length: u32,
+    /// How often the outlet uses it.
+    pub count: u64,
+    /// How often the others do.
+    pub count_rest: u64,
+    /// In how many articles of the outlet.
+    pub n_articles: u64,
+    /// Weighted log-odds ratio (Monroe, Colaresi and Quinn 2008, equation 16).
+    pub log_odds: f64,
+    /// The same by its standard deviation (equation 22).
+    pub z: f64,
 }
 
 /// A mention of a target inside a sentence.

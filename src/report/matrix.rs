@@ -57,6 +57,8 @@ pub(super) struct Matrix {
     pub strip_head: String,
     /// Table and layer that the download takes its rows from.
     pub csv: (String, String),
+    /// Event of those rows; empty for all.
+    pub event: String,
 }
 
 /// A row of small charts.

@@ -7,26 +7,38 @@
 //!
 //! The wording is neutral throughout: what was observed, in how many sentences, how sure.
 //!
+//! Where the corpus is too large for one file, whole articles stand in a [side](side) folder.
+//!
 //! ```text
 //! SentenceRow, MentionRow ─► evidence ─► ReportInput ─► render ─► report.html
 //! ```
 
+pub mod claims;
 mod context;
 mod contrasts;
 pub mod cues;
 mod data;
+mod events;
 pub mod evidence;
+mod frames;
 pub mod input;
+mod markdown;
 mod matrix;
+mod method;
 pub mod notebook;
 mod outlet;
 mod overview;
 mod palette;
+mod pieces;
+mod sentences;
 mod shared_words;
+pub mod side;
 mod targets;
+mod terminal;
 mod text;
+mod trends;
+mod words;
 
-use std::io::Write;
 use std::path::Path;
 
 use askama::Template;
@@ -36,6 +48,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use context::Context;
 pub use input::ReportInput;
+pub use markdown::markdown;
+pub use terminal::terminal;
 
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
@@ -51,30 +65,19 @@ struct Page<'a> {
     summary: String,
     style: &'static str,
     script: &'static str,
-    script_hash: String,
+    script_source: String,
+    /// Whether the page has a script.
+    interactive: bool,
     data: String,
     overview: overview::Overview,
+    events: Vec<events::EventPage>,
+    frames: Option<frames::FramesPage>,
+    words: Option<words::WordsPage>,
+    filters: method::SentenceFilters,
     pages: Vec<outlet::OutletPage>,
     contrasts: contrasts::ContrastsPage,
     targets: Option<targets::TargetsPage>,
-    method: Method,
-}
-
-/// What the page on method and limits lists.
-struct Method {
-    level: String,
-    model: Vec<(&'static str, String)>,
-    run: Vec<(&'static str, String)>,
-    layers: Vec<MethodLayer>,
-    cues: Vec<(String, String, String)>,
-    evidence: String,
-}
-
-struct MethodLayer {
-    name: String,
-    kind: &'static str,
-    description: String,
-    chips: Vec<palette::Chip>,
+    method: method::Method,
 }
 
 /// Draws the report.
@@ -84,10 +87,19 @@ struct MethodLayer {
 /// # Errors
 /// If the input names no outlets.
 pub fn render(input: &ReportInput) -> Result<String> {
-    if input.outlets.is_empty() {
-        return Err(Error::setting("there is nothing to report on: no outlet has an article")
-            .with_hint("check that the scored folder holds sentences"));
-    }
+    draw(input, true)
+}
+
+/// Draws the report for paper: without script, everything in view, a sheet for each page.
+///
+/// # Errors
+/// If the input names no outlets.
+pub fn render_print(input: &ReportInput) -> Result<String> {
+    draw(input, false)
+}
+
+fn draw(input: &ReportInput, interactive: bool) -> Result<String> {
+    check(input)?;
     let cx = Context::new(input)?;
     let mut paged: Vec<&context::Outlet> = cx.outlets.iter().collect();
     if paged.len() > MOST_OUTLETS {
@@ -101,50 +113,55 @@ pub fn render(input: &ReportInput) -> Result<String> {
         summary: summary(&cx),
         style: STYLE,
         script: SCRIPT,
-        script_hash: format!("sha256-{hash}"),
-        data: data::embedded(&cx)?,
+        script_source: if interactive { format!("'sha256-{hash}'") } else { "'none'".to_owned() },
+        interactive,
+        data: if interactive { data::embedded(&cx)? } else { String::new() },
         overview: overview::overview(&cx),
+        events: cx.events.iter().map(|e| events::event_page(&cx, e)).collect(),
+        frames: frames::frames_page(&cx),
+        words: words::words_page(&cx),
+        filters: method::sentence_filters(&cx),
         pages: paged.into_iter().map(|o| outlet::outlet_page(&cx, o)).collect(),
         contrasts: contrasts::contrasts_page(&cx),
         targets: targets::targets_page(&cx),
-        method: method(&cx),
+        method: method::method(&cx),
     };
     page.render().map_err(|e| Error::table("report", e))
+}
+
+/// There must be something to report on.
+fn check(input: &ReportInput) -> Result<()> {
+    if input.outlets.is_empty() {
+        return Err(Error::setting("there is nothing to report on: no outlet has an article")
+            .with_hint("check that the scored folder holds sentences"));
+    }
+    Ok(())
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// One HTML file with pages, filters and downloads.
+    #[default]
+    Html,
+    /// Markdown, for reading and for other programs.
+    Markdown,
+    /// One HTML file without script, all of it in view, cut into sheets: to be printed or saved
+    /// as PDF by any browser.
+    Print,
 }
 
 /// Writes the report to `path`: whole or not at all.
 ///
 /// # Errors
 /// If it cannot be drawn, or the file cannot be written.
-pub fn write(input: &ReportInput, path: &Path) -> Result<()> {
-    let html = render(input)?;
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
+pub fn write(input: &ReportInput, form: Form, path: &Path) -> Result<()> {
+    let text = match form {
+        Form::Html => render(input)?,
+        Form::Print => render_print(input)?,
+        Form::Markdown => markdown(input)?,
     };
-    let failed = |e| Error::io(path, e);
-    let mut file = tempfile::Builder::new()
-        .prefix(".report-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    file.write_all(html.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    readable(file.as_file()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// A temporary file is the owner's alone; a report is to be handed round.
-#[cfg(unix)]
-fn readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+    crate::files::write_whole(path, text.as_bytes())
 }
 
 fn summary(cx: &Context) -> String {
@@ -163,63 +180,6 @@ fn summary(cx: &Context) -> String {
         span,
     ];
     parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ")
-}
-
-fn method(cx: &Context) -> Method {
-    use crate::model::codebook::LayerKind;
-    let (model, run) = (&cx.input.model, &cx.input.run);
-    let known = |rows: Vec<(&'static str, String)>| {
-        rows.into_iter().filter(|(_, v)| !v.trim().is_empty()).collect()
-    };
-    let layers = cx.layers.iter().chain(&cx.target_layers);
-    let evidence = &cx.input.evidence;
-    Method {
-        level: text::percent(run.level.unwrap_or(0.95)),
-        model: known(vec![
-            ("Name", model.name.clone()),
-            ("Version", model.version.clone()),
-            ("Hash of weights and settings", model.hash.clone()),
-            ("Licence", model.licence.clone()),
-            ("Trained on", model.trained_on.clone()),
-            ("Codebook", cx.input.codebook.name.clone()),
-        ]),
-        run: known(vec![
-            ("parallax", run.version.clone()),
-            ("Device", run.device.clone()),
-            ("Articles scored", text::count(run.n_articles)),
-            ("Sentences scored", text::count(run.n_sentences)),
-            ("Lines set apart as page clutter", text::count(run.n_boilerplate)),
-            ("Near-duplicate articles", text::count(run.n_duplicates)),
-            ("Mentions of targets", text::count(run.n_mentions)),
-            ("Rows or files passed over", text::count(run.n_skipped)),
-        ]),
-        layers: layers
-            .map(|l| MethodLayer {
-                name: text::spaced(&l.layer.name),
-                kind: match l.layer.kind {
-                    LayerKind::Single => "one label for each sentence",
-                    LayerKind::Multi => "any number of labels for a sentence",
-                    LayerKind::Target => "one label for each mention of a target",
-                },
-                description: l.layer.description.clone(),
-                chips: l.chips.clone(),
-            })
-            .collect(),
-        cues: cx.cue_legend(),
-        evidence: if evidence.complete {
-            format!(
-                "All {} are in this file.",
-                text::counted(evidence.total, "scored sentence", "scored sentences")
-            )
-        } else {
-            format!(
-                "{} of {} are in this file: for each label of each outlet, half of them those of \
-                 which the model is surest, half by chance (the same each time).",
-                text::count(evidence.sentences.len() as u64),
-                text::counted(evidence.total, "scored sentence", "scored sentences")
-            )
-        },
-    }
 }
 
 /// Filters of the templates.

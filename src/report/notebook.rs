@@ -15,16 +15,34 @@ use crate::error::{Error, Result};
 /// makes a cell of text.
 const PYTHON: &str = include_str!("../../templates/notebook.py");
 
+/// The notebook in R: R Markdown as it stands.
+const R: &str = include_str!("../../templates/notebook.Rmd");
+
+/// Makes a notebook in R (R Markdown) for the scored folder `dir`. A relative path is meant as
+/// seen from the notebook.
+///
+/// # Errors
+/// If the path is not Unicode.
+pub fn r_notebook(dir: &Path) -> Result<String> {
+    // A string of R's knows the escapes of JSON.
+    let literal = serde_json::to_string(unicode(dir)?).map_err(|e| Error::table("notebook", e))?;
+    Ok(R.replace("__DIR__", &literal))
+}
+
+fn unicode(dir: &Path) -> Result<&str> {
+    dir.to_str().ok_or_else(|| {
+        Error::setting(format!("{}: the path is not Unicode", dir.display()))
+            .with_hint("rename the folder, or copy it to one with a plain name")
+    })
+}
+
 /// Makes a notebook in Python for the scored folder `dir`. A relative path is meant as
 /// seen from the notebook.
 ///
 /// # Errors
 /// If the path is not Unicode, or the notebook cannot be written as JSON.
 pub fn python_notebook(dir: &Path) -> Result<String> {
-    let dir = dir.to_str().ok_or_else(|| {
-        Error::setting(format!("{}: the path is not Unicode", dir.display()))
-            .with_hint("rename the folder, or copy it to one with a plain name")
-    })?;
+    let dir = unicode(dir)?;
     // A JSON string is a Python string too.
     let literal = serde_json::to_string(dir).map_err(|e| Error::table("notebook", e))?;
     let cells = PYTHON

@@ -1,6 +1,7 @@
 //! The first screen: the outlets side by side, and what they say in their words.
 
-use super::context::{Context, Outlet};
+use super::context::{Context, Event, Outlet};
+use super::events::{self, ClaimView};
 use super::input::EvidenceSentence;
 use super::matrix::{self, Head, Matrix, Row, Tick};
 use super::palette::Chip;
@@ -14,10 +15,16 @@ const LONGEST_STRIP: u64 = 90;
 const LABELS_QUOTED: usize = 3;
 /// Terms shown under "the same words".
 const TERMS: usize = 3;
+/// Claims shown with each outlet's wording.
+const CLAIMS: usize = 3;
 
 /// The overview.
 #[derive(Debug)]
 pub(super) struct Overview {
+    /// What several outlets report, the most contested first, each with its event's page.
+    pub claims: Vec<(ClaimView, Event)>,
+    /// How many claims there are, contested and not.
+    pub claims_note: String,
     pub layers: Vec<LayerView>,
     pub terms: Vec<TermView>,
     /// Heading of the sentences by label.
@@ -62,25 +69,48 @@ pub(super) struct Line {
     pub outlet_path: String,
     pub chip: Option<Chip>,
     pub segments: Vec<Segment>,
-    /// Number of the sentence in the report.
-    pub sentence: usize,
+    /// Where it stands in its article.
+    pub address: String,
 }
 
 /// Puts the overview together.
 pub(super) fn overview(cx: &Context) -> Overview {
     let lead = cx.lead_layer();
-    let mut order: Vec<usize> = (0..cx.layers.len()).collect();
+    // Layers with several labels a sentence have a page of their own.
+    let single = |i: &usize| cx.layers.get(*i).is_some_and(|l| l.layer.kind == LayerKind::Single);
+    let mut order: Vec<usize> = (0..cx.layers.len()).filter(single).collect();
+    if order.is_empty() {
+        order = (0..cx.layers.len()).collect();
+    }
     order.sort_by_key(|i| Some(*i) != lead);
     let quoted_layer = lead.and_then(|l| cx.layers.get(l));
+    let claims = events::most_telling(cx, CLAIMS);
     Overview {
+        terms: if claims.is_empty() {
+            lead.map(|l| term_views(cx, l)).unwrap_or_default()
+        } else {
+            Vec::new()
+        },
+        claims,
+        claims_note: claims_note(cx),
         layers: order
             .iter()
             .filter_map(|&i| layer_view(cx, i, Some(i) == lead, order.first() == Some(&i)))
             .collect(),
-        terms: lead.map(|l| term_views(cx, l)).unwrap_or_default(),
         quoted_layer: quoted_layer.map(|l| text::spaced(&l.layer.name)).unwrap_or_default(),
-        quoted: lead.map(|l| quoted_labels(cx, l)).unwrap_or_default(),
+        quoted: lead.map(|l| quoted_labels(cx, l, LABELS_QUOTED)).unwrap_or_default(),
     }
+}
+
+/// How many claims there are, and of what kind.
+pub(super) fn claims_note(cx: &Context) -> String {
+    let Some(claims) = &cx.input.claims else { return String::new() };
+    format!(
+        "{} found in more than one outlet; {} contested, in {} facts differ.",
+        text::counted(claims.total as u64, "claim or quotation", "claims and quotations"),
+        text::count(claims.contested as u64),
+        text::count(claims.differing as u64),
+    )
 }
 
 fn layer_view(cx: &Context, at: usize, with_strip: bool, first: bool) -> Option<LayerView> {
@@ -150,6 +180,7 @@ fn layer_view(cx: &Context, at: usize, with_strip: bool, first: bool) -> Option<
             String::new()
         },
         csv: ("profiles".to_owned(), name.to_owned()),
+        event: String::new(),
     };
     let unused: Vec<String> = layer
         .label_names()
@@ -166,7 +197,7 @@ fn layer_view(cx: &Context, at: usize, with_strip: bool, first: bool) -> Option<
 
 /// What to know when reading a layer: where outlets lie furthest apart, why intervals
 /// are missing, which labels no sentence has.
-fn reading(cx: &Context, at: usize, unused: &[String], first: bool) -> Vec<String> {
+pub(super) fn reading(cx: &Context, at: usize, unused: &[String], first: bool) -> Vec<String> {
     let Some(look) = cx.layers.get(at) else { return Vec::new() };
     let name = look.layer.name.as_str();
     let mut out = Vec::new();
@@ -323,9 +354,10 @@ fn by_outlet(cx: &Context, line: impl Fn(&Outlet) -> Option<Line>) -> (Vec<Line>
     (lines, absent)
 }
 
-fn quoted_labels(cx: &Context, layer: usize) -> Vec<QuotedLabel> {
+/// The labels on which the outlets lie furthest apart, with a sentence of each outlet.
+pub(super) fn quoted_labels(cx: &Context, layer: usize, most: usize) -> Vec<QuotedLabel> {
     let Some(look) = cx.layers.get(layer) else { return Vec::new() };
-    let by_label = spread(cx, layer).into_iter().take(LABELS_QUOTED);
+    let by_label = spread(cx, layer).into_iter().take(most);
     by_label
         .filter_map(|(label, ..)| {
             let chip = look.chips.get(label)?.clone();
@@ -376,6 +408,6 @@ fn line(
         outlet_path: outlet.path.clone(),
         chip: label.and_then(|&(l, _)| cx.chip(layer, l)).cloned(),
         segments: cx.segments(sentence, extra, false),
-        sentence: at,
+        address: cx.address(at),
     }
 }

@@ -127,6 +127,7 @@ pub(super) fn targets_page(cx: &Context) -> Option<TargetsPage> {
                 scale: scale(look),
                 strip_head: String::new(),
                 csv: ("targets".to_owned(), layer.to_owned()),
+                event: String::new(),
             };
             (text::spaced(layer), look.layer.description.clone(), matrix)
         })

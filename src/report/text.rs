@@ -50,6 +50,29 @@ pub(super) fn points(x: f64) -> String {
     }
 }
 
+/// A probability: `.87`, `1.0`.
+pub(super) fn probability(p: f32) -> String {
+    let shown = format!("{p:.2}");
+    match shown.strip_prefix('0') {
+        Some(rest) => rest.to_owned(),
+        None => "1.0".to_owned(),
+    }
+}
+
+/// A label's name as it stands at a sentence. Labels of single layers other than the first say
+/// which layer they are of, for `none` or `quoted` alone say nothing.
+pub(super) fn label_name(
+    layer: &str,
+    kind: crate::model::codebook::LayerKind,
+    first: bool,
+    label: &str,
+) -> String {
+    match kind {
+        crate::model::codebook::LayerKind::Single if !first => format!("{layer}: {label}"),
+        _ => label.to_owned(),
+    }
+}
+
 /// A p or q value.
 pub(super) fn p_value(p: f64) -> String {
     match p {
@@ -86,9 +109,37 @@ pub(super) fn clip(text: &str, most: usize) -> String {
     out
 }
 
+/// The same on one line and without the marks that turn the direction of writing: for places
+/// that have no means to end what such a mark begins, such as a terminal.
+pub(super) fn clip_plain(text: &str, most: usize) -> String {
+    let joined = unturned(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    clip(&joined, most)
+}
+
+/// Text without the marks that turn the direction of writing.
+pub(super) fn unturned(text: &str) -> String {
+    let turns = |c: &char| {
+        matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}'
+            | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !turns(c)).collect()
+}
+
+/// Said where there is no alignment.
+pub(super) const NOT_ALIGNED: &str = "Sentences of different outlets were not aligned: this     folder has no alignments.parquet. `parallax align` makes it; then make the report again.";
+
+/// Said where words were not counted.
+pub(super) const NOT_COUNTED: &str = "Words were not counted: this folder has no words.parquet.     `parallax words` makes it; then make the report again.";
+
 /// A label or layer name for people: `_` becomes a space.
 pub(super) fn spaced(name: &str) -> String {
     name.replace('_', " ")
+}
+
+/// The same with a capital letter.
+pub(super) fn capital(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 /// Control characters have no place on a page; each becomes one visible character, so
@@ -181,6 +232,19 @@ pub(super) fn mentions(sentence: &EvidenceSentence) -> Vec<Mark> {
         title: format!("mention of {}", clip(&m.target, 80)),
     };
     sentence.mentions.iter().map(mark).collect()
+}
+
+/// The marks of the words that moved the model's decision.
+pub(super) fn moved(
+    sentence: &EvidenceSentence,
+    look: impl Fn(usize, usize) -> Option<(String, String)>,
+) -> Vec<Mark> {
+    let mark = |m: &super::input::Moved| {
+        let (class, label) = look(m.layer, m.label)?;
+        let title = format!("moved the model to {label}, weight {:.2}", m.weight);
+        Some(Mark { start: m.start, end: m.end, class: format!("cue {class}"), title })
+    };
+    sentence.moved.iter().filter_map(mark).collect()
 }
 
 /// Cuts a text into pieces along its marks. Every character of the text is in exactly

@@ -24,7 +24,7 @@ pub use schema::{
     sentences_schema, table_schema,
 };
 pub use vectors::{VECTORS, VectorWriter, vectors_schema};
-pub use writer::TableWriter;
+pub use writer::{TableWriter, copy_table};
 
 use crate::error::{Error, Result};
 

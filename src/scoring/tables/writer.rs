@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::{RecordBatch, RecordBatchReader},
+    datatypes::SchemaRef,
+};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::NamedTempFile;
 
 use super::{
@@ -38,19 +42,7 @@ impl<T: TableRow> TableWriter<T> {
     /// If the folder cannot be written to, or `schema` was not made for this row type.
     pub fn create(dir: &Path, name: &str, schema: SchemaRef, format: Format) -> Result<Self> {
         let layout = T::layout(&schema)?;
-        let path = dir.join(format!("{name}.{format}"));
-        let mut builder = tempfile::Builder::new();
-        let prefix = format!(".{name}.{format}.");
-        builder.prefix(&prefix).suffix(".tmp");
-        // Temporary files are private by default; a table is as readable as any other file.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(dir).map_err(|e| Error::io(dir, unwrapped(e)))?;
-        let out = file.as_file().try_clone().map_err(|e| Error::io(&path, e))?;
-        let sink = sink::open(format, &schema, out).map_err(|e| at(&path, e))?;
+        let (path, file, sink) = open(dir, name, &schema, format)?;
         Ok(Self { path, file, sink, schema, layout })
     }
 
@@ -85,12 +77,56 @@ impl<T: TableRow> TableWriter<T> {
     /// # Errors
     /// If the disk is full or fails; the temporary file is removed then.
     pub fn finish(self) -> Result<PathBuf> {
-        let Self { path, file, sink, .. } = self;
-        sink.finish().map_err(|e| at(&path, e))?;
-        file.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
-        file.persist(&path).map_err(|e| Error::io(&path, e.error))?;
-        Ok(path)
+        close(self.path, self.file, self.sink)
     }
+}
+
+/// Writes a Parquet table of any columns in another format: the table `NAME.FORMAT` in the
+/// folder `dir`, whole or not at all. Returns its path.
+///
+/// # Errors
+/// If the table cannot be read, has a column that the format has no form for, or the file cannot
+/// be written.
+pub fn copy_table(source: &Path, dir: &Path, name: &str, format: Format) -> Result<PathBuf> {
+    let failed = |e: String| Error::table(source.display(), e);
+    let file = std::fs::File::open(source).map_err(|e| Error::io(source, e))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|builder| builder.with_batch_size(MAX_BATCH_ROWS).build())
+        .map_err(|e| failed(e.to_string()))?;
+    let (path, file, mut sink) = open(dir, name, &reader.schema(), format)?;
+    for batch in reader {
+        let batch = batch.map_err(|e| failed(e.to_string()))?;
+        sink.write(&batch).map_err(|e| at(&path, e))?;
+    }
+    close(path, file, sink)
+}
+
+type Open = (PathBuf, NamedTempFile, Box<dyn Sink>);
+
+/// Starts a table's temporary file.
+fn open(dir: &Path, name: &str, schema: &SchemaRef, format: Format) -> Result<Open> {
+    let path = dir.join(format!("{name}.{format}"));
+    let mut builder = tempfile::Builder::new();
+    let prefix = format!(".{name}.{format}.");
+    builder.prefix(&prefix).suffix(".tmp");
+    // Temporary files are private by default; a table is as readable as any other file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(dir).map_err(|e| Error::io(dir, unwrapped(e)))?;
+    let out = file.as_file().try_clone().map_err(|e| Error::io(&path, e))?;
+    let sink = sink::open(format, schema, out).map_err(|e| at(&path, e))?;
+    Ok((path, file, sink))
+}
+
+/// Ends a table, brings it to disk and gives it its name.
+fn close(path: PathBuf, file: NamedTempFile, sink: Box<dyn Sink>) -> Result<PathBuf> {
+    sink.finish().map_err(|e| at(&path, e))?;
+    file.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
+    file.persist(&path).map_err(|e| Error::io(&path, e.error))?;
+    Ok(path)
 }
 
 /// How many of the first rows make a batch: at least one.

@@ -1,10 +1,12 @@
 //! CSV for spreadsheets: no cell of text can run as a formula.
 
-use std::{borrow::Cow, io::Write};
+use std::{borrow::Cow, io::Write, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type, SchemaRef},
+    datatypes::{
+        DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, UInt32Type,
+    },
 };
 
 use super::{Sink, SinkError};
@@ -74,6 +76,8 @@ fn cell(column: &ArrayRef, row: usize) -> Result<Cow<'_, str>, SinkError> {
             let v = column.as_primitive::<Float64Type>().value(row);
             float(v.to_string(), v.is_finite())
         }
+        DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).to_string().into(),
+        DataType::List(field) if field.data_type() != &DataType::Utf8 => nested(column, row)?.into(),
         DataType::List(_) => {
             let values = column.as_list::<i32>().value(row);
             let labels: Vec<&str> =
@@ -82,6 +86,20 @@ fn cell(column: &ArrayRef, row: usize) -> Result<Cow<'_, str>, SinkError> {
         }
         other => return Err(SinkError::Encoding(format!("CSV has no form for {other}"))),
     })
+}
+
+/// A nested value as JSON, which begins with a bracket and so is no formula.
+fn nested(column: &ArrayRef, row: usize) -> Result<String, SinkError> {
+    let encoding = |e: String| SinkError::Encoding(e);
+    let field = Arc::new(Field::new("value", column.data_type().clone(), true));
+    let batch = RecordBatch::try_new(Arc::new(Schema::new([field])), vec![column.slice(row, 1)])
+        .map_err(|e| encoding(e.to_string()))?;
+    let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
+    writer.write(&batch)?;
+    writer.finish()?;
+    let line: serde_json::Value =
+        serde_json::from_slice(&writer.into_inner()).map_err(|e| encoding(e.to_string()))?;
+    Ok(line.get("value").map(ToString::to_string).unwrap_or_default())
 }
 
 #[cfg(test)]
