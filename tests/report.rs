@@ -9,7 +9,7 @@ mod synthetic;
 use std::path::{Path, PathBuf};
 
 use parallax::report::evidence::Limits;
-use parallax::report::{render, write};
+use parallax::report::{Form, markdown, render, render_print, terminal, write};
 use sha2::{Digest, Sha256};
 
 fn page(html: &str) -> (tempfile::TempDir, PathBuf) {
@@ -21,7 +21,8 @@ fn page(html: &str) -> (tempfile::TempDir, PathBuf) {
 
 /// What a reader reads: the text of a document, one block a line.
 fn text_of(html: &str) -> String {
-    let body = &html[html.find("<body>").unwrap()..html.find("<script type=").unwrap()];
+    let end = html.find("<script type=").unwrap_or(html.len());
+    let body = &html[html.find("<body>").unwrap()..end];
     let mut out = String::new();
     let mut rest = body;
     while let Some(open) = rest.find('<') {
@@ -43,8 +44,72 @@ fn text_of(html: &str) -> String {
 
 #[test]
 fn says_what_was_observed() {
-    let input = synthetic::one_event().input("Lake Velm, 2 May", Limits::default());
+    let input = synthetic::aligned().input("Lake Velm, 2 May", Limits::default());
     insta::assert_snapshot!(text_of(&render(&input).unwrap()));
+}
+
+#[test]
+fn the_terminal_and_markdown_say_the_same() {
+    let input = synthetic::aligned().input("Lake Velm, 2 May", Limits::default());
+    insta::assert_snapshot!("terminal", terminal(&input, 100, false).unwrap());
+    insta::assert_snapshot!("markdown", markdown(&input).unwrap());
+    // Every figure of the sentence layers stands in all three forms.
+    let many = synthetic::many(3, 12, 8).input("Lake", Limits::default());
+    let (html, text) = (text_of(&render(&many).unwrap()), terminal(&many, 200, false).unwrap());
+    let marked = markdown(&many).unwrap();
+    let overall = many.profiles.iter().filter(|r| r.event.is_none() && r.period.is_none());
+    for row in overall {
+        let (low, high) = (row.low.unwrap() * 100.0, row.high.unwrap() * 100.0);
+        let bare = |x: f64| match x {
+            0.0 => "0".to_owned(),
+            x if x < 9.95 => format!("{x:.1}"),
+            x => format!("{x:.0}"),
+        };
+        let interval = format!("{}–{}", bare(low), bare(high));
+        for form in [&html, &text, &marked] {
+            assert!(form.contains(&interval), "{} {} {interval}", row.outlet, row.label);
+        }
+    }
+}
+
+#[test]
+fn claims_stand_side_by_side() {
+    let html = render(&synthetic::aligned().input("Lake", Limits::default())).unwrap();
+    let text = text_of(&html);
+    assert!(text.contains("2 claims and quotations found in more than one outlet; 1 contested"));
+    assert!(text.contains("Stated or passed on by Harbour Post, The Velm Courier; held at a distance or denied in Lakeside News, Valley Radio."));
+    assert!(
+        text.contains("Numbers differ: two metres (Harbour Post); three metres (Lakeside News).")
+    );
+    assert!(text.contains("absent: no such sentence was found"));
+    assert!(html.contains(
+        "<mark class=\"mk naming\" title=\"named otherwise elsewhere\">water grab</mark>"
+    ));
+    // The contested claim stands on the first screen, before any figure.
+    let (claim, figure) = (html.find("class=\"claim\""), html.find("class=\"matrix"));
+    assert!(claim.unwrap() < figure.unwrap());
+    let without = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
+    assert!(without.contains("`parallax align` makes it"));
+}
+
+#[test]
+fn paper_needs_no_script() {
+    let html = render_print(&synthetic::aligned().input("Lake", Limits::default())).unwrap();
+    assert!(!html.contains("<script") && html.contains("script-src 'none'"));
+    assert!(html.contains("Farmers claim the pumps"), "the sentences are in it");
+    assert!(!html.contains("<details") || html.contains("<details class=\"block\" open>"));
+}
+
+#[test]
+fn plain_forms_of_hostile_text_stay_plain() {
+    let input = synthetic::hostile().input("</title><script>broken()</script>", Limits::default());
+    let text = terminal(&input, 80, false).unwrap();
+    let odd = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+    assert!(!text.contains(odd), "{:?}", text.find(odd));
+    let text = markdown(&input).unwrap();
+    assert!(!text.contains("<script") && !text.contains("<img") && !text.contains(odd));
+    let paper = render_print(&input).unwrap();
+    assert!(!paper.contains("<script") && !paper.contains("<img"));
 }
 
 #[test]
@@ -162,10 +227,10 @@ fn writes_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let input = synthetic::one_event().input("Lake", Limits::default());
     let file = folder.path().join("report.html");
-    write(&input, &file).unwrap();
+    write(&input, Form::Html, &file).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), render(&input).unwrap());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
-    assert!(write(&input, &folder.path().join("none/report.html")).is_err());
+    assert!(write(&input, Form::Html, &folder.path().join("none/report.html")).is_err());
     let mut empty = input;
     empty.outlets.clear();
     assert!(render(&empty).unwrap_err().hint().is_some());
@@ -216,7 +281,7 @@ fn visit(browser: &Path, html: &str, hash: &str, script: &str) -> Vec<String> {
 #[test]
 fn a_browser_switches_pages_and_finds_the_sentences() {
     let Some(browser) = browser() else { return };
-    let html = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
+    let html = render(&synthetic::aligned().input("Lake", Limits::default())).unwrap();
     let seen = visit(
         &browser,
         &html,
@@ -239,7 +304,7 @@ fn a_browser_switches_pages_and_finds_the_sentences() {
         page.querySelector('.all').click(); await wait(50);
         log.push(items().length + ' ' + box.value);
         page.querySelector('button[data-sentences]').click();
-        log.push(document.documentElement.dataset.lastCsv.split('\r\n')[0]);
+        log.push(document.documentElement.dataset.last.replace('\ufeff', '').split('\r\n')[0]);
         page.querySelector('a[href*="/stance/"]').click(); await wait(50);
         log.push(page.querySelector('.state').textContent);
         document.querySelector('#theme').click();
@@ -249,12 +314,16 @@ fn a_browser_switches_pages_and_finds_the_sentences() {
     let expected = [
         "/overview",
         "/overview",
+        "/event/claims-side-by-side",
         "/outlet/harbour-post",
         "/outlet/lakeside-news",
         "/outlet/the-velm-courier",
         "/outlet/valley-radio",
-        "/differences",
+        "/frames",
         "/targets",
+        "/words",
+        "/differences",
+        "/sentences,/outlet/harbour-post,/outlet/lakeside-news,/outlet/the-velm-courier,/outlet/valley-radio",
         "/method",
         "4",
         "2 “water grab”|insisted",
@@ -262,7 +331,7 @@ fn a_browser_switches_pages_and_finds_the_sentences() {
         "#/outlet/lakeside-news/engagement/distance",
         "1 #/outlet/lakeside-news/engagement/distance?q=PUMPS",
         "4 ",
-        "outlet,article,place,sentence,labels",
+        "outlet,article,date,event,place,sentence,labels,targets",
         "1 sentence: Orsa.",
         "light",
     ];
@@ -300,7 +369,7 @@ fn hostile_text_changes_nothing_in_a_browser() {
         for (const a of document.querySelectorAll('nav a')) { a.click(); await wait(20); }
         log.push(document.documentElement.scrollWidth <= innerWidth ? 'fits' : 'wide ' + document.documentElement.scrollWidth);
         const cells = [];
-        for (const b of document.querySelectorAll('button.csv')) { b.click(); cells.push(...document.documentElement.dataset.lastCsv.split(/[,\r\n]+/)); }
+        for (const b of document.querySelectorAll('button.csv')) { b.click(); cells.push(...document.documentElement.dataset.last.replace('\ufeff', '').split(/[,\r\n]+/)); }
         log.push(cells.filter(c => /^"?[=+@]/.test(c) || /^"?-[^0-9]/.test(c)).join(' ; '));
         log.push(typeof broken);
     "#,
@@ -334,6 +403,173 @@ fn differences_sort_and_narrow() {
 }
 
 #[test]
+fn claims_are_filtered_and_lead_to_their_articles() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::aligned().input("Lake", Limits::default())).unwrap();
+    let seen = visit(
+        &browser,
+        &html,
+        "#/event/claims-side-by-side?contested=1",
+        r#"
+        const page = document.querySelector('.page:not(.off)');
+        const rows = () => [...page.querySelectorAll('.claims tbody tr')].filter(r => getComputedStyle(r).display !== 'none').map(r => r.id).join();
+        log.push(rows(), page.querySelector('.state').textContent);
+        const box = page.querySelector('.contested'); box.checked = false; box.dispatchEvent(new Event('input', {bubbles: true})); await wait(300);
+        log.push(rows(), location.hash.slice(0, 8));
+        const by = page.querySelector('.heldby'); by.value = 'Lakeside News'; by.dispatchEvent(new Event('input', {bubbles: true})); await wait(300);
+        log.push(rows(), location.hash.split('?')[1]);
+        page.querySelector('button[data-claims]').click();
+        log.push(document.documentElement.dataset.last.replace('\ufeff', '').split('\r\n').length);
+        page.querySelector('#g0 td[data-outlet="Valley Radio"] a.go').click(); await wait(50);
+        log.push(document.querySelector('.page:not(.off)').id, document.querySelector('li.here .t').textContent.slice(0, 13));
+        location.hash = '#g1'; await wait(50);
+        log.push(document.querySelector('.page:not(.off)').id, document.querySelectorAll('tr.here').length);
+    "#,
+    );
+    assert_eq!(
+        seen,
+        [
+            "g0",
+            "1 of 2 rows.",
+            "g0,g1",
+            "#/event/",
+            "g0",
+            "by=Lakeside+News",
+            "6",
+            "/outlet/valley-radio",
+            "Farmers claim",
+            "/event/claims-side-by-side",
+            "1"
+        ]
+    );
+}
+
+#[test]
+fn sentences_are_filtered_by_everything() {
+    let Some(browser) = browser() else { return };
+    let html = render(&synthetic::many(4, 12, 8).input("Lake", Limits::default())).unwrap();
+    let seen = visit(
+        &browser,
+        &html,
+        "#/sentences?outlet=%2Foutlet%2Foutlet-b&event=Pipe+vote&label=0.4&p=60",
+        r#"
+        const items = () => [...document.querySelectorAll('.page.outlet:not(.off) li[data-k]:not(.off)')].filter(l => l.offsetParent !== null);
+        const field = (name) => document.querySelector('#filters').elements[name];
+        const set = async (name, value) => { field(name).value = value; field(name).dispatchEvent(new Event('input', {bubbles: true})); await wait(300); };
+        const key = (l, k) => Number((l.dataset.k.split(' ').find(x => x.startsWith(k + ':')) || 'x:-1').split(':')[1]);
+        let found = items();
+        log.push(found.length > 0 && found.every(l => key(l, '0.4') >= 60 && l.closest('article').dataset.e === 'Pipe vote' && l.closest('.page').dataset.name === 'Outlet B'));
+        log.push(field('label').value, document.querySelectorAll('.page.outlet:not(.off)').length);
+        const n = found.length;
+        await set('outlet', ''); log.push(items().length > n);
+        await set('from', '2031-04-01'); found = items();
+        log.push(found.length > 0 && found.every(l => l.closest('article').dataset.d >= '2031-04-01'));
+        await set('q', 'no such words'); log.push(items().length, document.querySelector('#\\/sentences .state').textContent.startsWith('0 sentences of'));
+        document.querySelector('#filters').reset(); await wait(400);
+        log.push(items().length === document.querySelectorAll('li[data-k]').length, location.hash);
+        await set('label', 't0'); log.push(items().length > 0 && items().every(l => l.querySelector('.m')));
+        document.querySelector('#filters button.csv').click();
+        log.push(document.documentElement.dataset.last.split('\r\n').length > 2);
+    "#,
+    );
+    let expected =
+        ["true", "0.4", "1", "true", "true", "0", "true", "true", "#/sentences", "true", "true"];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn charts_are_saved_and_tables_sorted() {
+    let Some(browser) = browser() else { return };
+    let mut corpus = synthetic::many(4, 12, 8);
+    corpus.word("Outlet A", "pumps", None, 1.0);
+    let html = render(&corpus.input("Lake", Limits::default())).unwrap();
+    let seen = visit(
+        &browser,
+        &html,
+        "",
+        r#"
+        const page = document.querySelector('.page:not(.off)');
+        page.querySelector('button.svg').click();
+        const svg = new DOMParser().parseFromString(page.ownerDocument.documentElement.dataset.last, 'image/svg+xml');
+        log.push(document.documentElement.dataset.last.startsWith('<svg'));
+        for (const hash of ['#/frames', '#/targets', '#/words', '#/outlet/outlet-a']) {
+          location.hash = hash; await wait(50);
+          for (const d of document.querySelectorAll('.page:not(.off) details')) d.open = true;
+          for (const b of document.querySelectorAll('.page:not(.off) button.svg')) b.click();
+          log.push(document.documentElement.dataset.last.startsWith('<svg'));
+        }
+        location.hash = '#/overview'; await wait(50);
+        const table = page.querySelector('table.matrix');
+        const values = (i) => [...table.tBodies[0].rows].map(r => Number(r.cells[i].dataset.v));
+        table.querySelectorAll('button.sort')[1].click();
+        log.push(values(1).every((v, i, all) => !i || all[i - 1] >= v));
+        table.querySelectorAll('button.sort')[1].click();
+        log.push(values(1).every((v, i, all) => !i || all[i - 1] <= v));
+        const b = page.querySelector('button.csv'); b.click();
+        log.push(document.documentElement.dataset.last.replace('\ufeff', '').split('\r\n').length - 2);
+    "#,
+    );
+    assert_eq!(seen, ["true", "true", "true", "true", "true", "true", "true", "96"]);
+}
+
+#[test]
+fn whole_articles_open_beside_the_report() {
+    use parallax::report::side::{ArticleHead, SideFolder, remove};
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.html");
+    let corpus = synthetic::hostile();
+    let mut beside = SideFolder::create(&report, "</title>", &corpus.codebook).unwrap();
+    let mut places = Vec::new();
+    for article in &corpus.articles {
+        let head = ArticleHead {
+            outlet: article.article.outlet.clone(),
+            title: article.article.title.clone(),
+            date: article.article.date.clone(),
+            url: article.article.url.clone(),
+        };
+        let rows = corpus.sentences.iter().filter(|s| s.article_id == article.article.id);
+        places.push(beside.article(&head, &rows.cloned().collect::<Vec<_>>()).unwrap());
+    }
+    let place = SideFolder::of(&report);
+    assert!(!place.exists(), "it appears whole");
+    beside.finish().unwrap();
+    assert_eq!(places[0].of(3), "report-sentences/0001.html#a0-3");
+    let pages: String = std::fs::read_dir(&place)
+        .unwrap()
+        .map(|f| std::fs::read_to_string(f.unwrap().path()).unwrap())
+        .collect();
+    for markup in ["<script", "<img", "<svg onload", "javascript:broken()\"", "<b>T"] {
+        assert!(!pages.contains(markup), "{markup}");
+    }
+    assert!(pages.contains("id=\"a3-6\""), "every sentence of the last article");
+
+    // A link of the report opens the page, as a reader would.
+    if let Some(browser) = browser() {
+        let mut input = corpus.input("Hostile", Limits::default());
+        input.evidence.complete = false;
+        for sentence in &mut input.evidence.sentences {
+            sentence.context = Some(places[0].of(sentence.sentence_index));
+        }
+        let html = with_reader(
+            &render(&input).unwrap(),
+            "document.querySelector('li a.n').click(); await wait(500);",
+        );
+        std::fs::write(&report, html).unwrap();
+        let opened = chromium::open(&browser, &report, "#/sentences", &[]);
+        assert!(opened.console.is_empty(), "{:#?}", opened.console);
+        assert!(opened.dom.contains("← Report"), "the side page is open");
+    }
+
+    // Another program's folder is left alone; ours is replaced.
+    std::fs::write(place.join("notes.txt"), "mine").unwrap();
+    assert!(remove(&place).is_err());
+    assert!(SideFolder::create(&report, "t", &corpus.codebook).is_err());
+    std::fs::remove_file(place.join("notes.txt")).unwrap();
+    remove(&place).unwrap();
+    assert!(!place.exists());
+}
+
+#[test]
 fn readable_without_scripts() {
     let Some(browser) = browser() else { return };
     let html = render(&synthetic::one_event().input("Lake", Limits::default())).unwrap();
@@ -352,14 +588,25 @@ fn pictures_of_every_page() {
     };
     let Some(browser) = browser() else { return };
     std::fs::create_dir_all(&folder).unwrap();
-    let pages =
-        ["overview", "outlet/valley-radio", "outlet/outlet-a", "differences", "targets", "method"];
+    let pages = [
+        "overview",
+        "event/claims-side-by-side",
+        "event/lake-survey",
+        "outlet/valley-radio",
+        "outlet/outlet-a",
+        "frames",
+        "targets",
+        "words",
+        "differences",
+        "sentences",
+        "method",
+    ];
     let looks = [
         ("light", "1280,900", ""),
         ("dark", "1280,900", "--blink-settings=preferredColorScheme=0"),
         ("narrow", "500,1200", ""),
     ];
-    for (name, corpus) in [("one", synthetic::one_event()), ("many", synthetic::many(6, 24, 10))] {
+    for (name, corpus) in [("one", synthetic::aligned()), ("many", synthetic::many(6, 24, 10))] {
         let html = render(&corpus.input("Lake Velm", Limits::default())).unwrap();
         let (_folder, file) = page(&html);
         for path in pages.iter().filter(|p| html.contains(&format!("id=\"/{p}\""))) {

@@ -109,12 +109,14 @@ fn shortened(group: Group) -> Claim {
         }
     }
     keep.sort_unstable();
-    let place: HashMap<usize, usize> = keep.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-    let moved = |list: &[usize]| list.iter().filter_map(|i| place.get(i).copied()).collect::<Vec<_>>();
-    let contested = group.contested.as_ref().map(|c| Contested {
-        passed_on: moved(&c.passed_on),
-        held_off: moved(&c.held_off),
-    });
+    let place: HashMap<usize, usize> =
+        keep.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+    let moved =
+        |list: &[usize]| list.iter().filter_map(|i| place.get(i).copied()).collect::<Vec<_>>();
+    let contested = group
+        .contested
+        .as_ref()
+        .map(|c| Contested { passed_on: moved(&c.passed_on), held_off: moved(&c.held_off) });
     let differing = group
         .differing
         .iter()

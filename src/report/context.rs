@@ -124,7 +124,11 @@ impl<'a> Context<'a> {
     }
 
     /// The sentence at a place of an article, with its number in the report.
-    pub(super) fn sentence(&self, article: &str, index: u32) -> Option<(usize, &'a EvidenceSentence)> {
+    pub(super) fn sentence(
+        &self,
+        article: &str,
+        index: u32,
+    ) -> Option<(usize, &'a EvidenceSentence)> {
         let number = *self.places.get(&(article, index))?;
         Some((number, self.input.evidence.sentences.get(number)?))
     }

@@ -87,8 +87,12 @@ pub(super) fn event_page(cx: &Context, event: &Event) -> EventPage {
     let outlets: Vec<&str> =
         cx.outlets.iter().map(|o| o.key.as_str()).filter(|o| names.contains(o)).collect();
     let views: Vec<ClaimView> = claims.iter().map(|c| claim_view(cx, c, &outlets)).collect();
-    let used: BTreeSet<MarkKind> =
-        claims.iter().flat_map(|c| &c.group.members).flat_map(|m| &m.marks).map(|m| m.kind).collect();
+    let used: BTreeSet<MarkKind> = claims
+        .iter()
+        .flat_map(|c| &c.group.members)
+        .flat_map(|m| &m.marks)
+        .map(|m| m.kind)
+        .collect();
     EventPage {
         note: n,
         columns: outlets.iter().map(|o| named(cx, o)).collect(),
@@ -104,10 +108,8 @@ pub(super) fn event_page(cx: &Context, event: &Event) -> EventPage {
 /// The claims of an event, the most telling first.
 fn of_event<'a>(cx: &Context<'a>, event: &Event) -> Vec<&'a Claim> {
     let all = cx.input.claims.iter().flat_map(|c| &c.shown);
-    let mut mine: Vec<(f64, &Claim)> = all
-        .filter(|c| c.group.event == event.key)
-        .map(|c| (interest(cx, &c.group), c))
-        .collect();
+    let mut mine: Vec<(f64, &Claim)> =
+        all.filter(|c| c.group.event == event.key).map(|c| (interest(cx, &c.group), c)).collect();
     mine.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.group.id.cmp(&b.1.group.id)));
     mine.into_iter().map(|(_, c)| c).collect()
 }

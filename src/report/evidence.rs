@@ -305,8 +305,7 @@ impl Chosen {
     /// Takes a word that moved the model's decision, where its sentence was kept.
     pub fn explanation(&mut self, article_id: &str, sentence_index: u32, word: Moved) {
         let place = (article_id.to_owned(), sentence_index);
-        if let Some((sentence, _)) =
-            self.at_place.get(&place).and_then(|&i| self.rows.get_mut(i))
+        if let Some((sentence, _)) = self.at_place.get(&place).and_then(|&i| self.rows.get_mut(i))
             && word.start < word.end
             && sentence.moved.len() < MOST_MOVED
         {

@@ -163,7 +163,8 @@ pub struct Word {
     /// What it is compared with; `None`: all other outlets.
     #[serde(default)]
     pub against: Option<String>,
-    /// Which sentences were counted: all, those with a label, or those about a target.
+    /// What was counted: the words of `all` sentences, of those with a `label`, the words
+    /// `around` mentions of a target, or those of the mentions (`naming`).
     pub scope: String,
     /// Layer of the label, for a label's sentences.
     #[serde(default)]
@@ -176,8 +177,6 @@ pub struct Word {
     pub target: Option<String>,
     /// The word or phrase.
     pub term: String,
-    /// How many words it has.
-    pub length: u32,
     /// How often the outlet uses it.
     pub count: u64,
     /// How often the others do.

@@ -238,4 +238,3 @@ fn by_event(cx: &Context, outlet: &Outlet, look: &SentenceLayer) -> Option<Matri
         event: String::new(),
     })
 }
-

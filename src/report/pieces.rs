@@ -50,10 +50,8 @@ pub(super) struct Extent {
 
 /// Takes the report apart.
 pub(super) fn pieces(cx: &Context, extent: Extent) -> Vec<Piece> {
-    let mut out = vec![
-        Piece::Heading(1, text::clip_plain(&cx.input.title, 160)),
-        Piece::Text(summary(cx)),
-    ];
+    let mut out =
+        vec![Piece::Heading(1, text::clip_plain(&cx.input.title, 160)), Piece::Text(summary(cx))];
     claims(cx, extent, &mut out);
     let overview = overview::overview(cx);
     for layer in &overview.layers {

@@ -145,8 +145,10 @@ impl SideFolder {
         if self.bytes > PAGE_BYTES {
             self.flush()?;
         }
-        let place =
-            Place { file: format!("{}/{:04}.html", self.name, self.n_pages), article: self.n_articles };
+        let place = Place {
+            file: format!("{}/{:04}.html", self.name, self.n_pages),
+            article: self.n_articles,
+        };
         let id = rows.first().map(|r| r.article_id.as_str()).unwrap_or_default();
         let sentences: Vec<Sentence> = rows.iter().filter_map(|r| self.sentence(r)).collect();
         self.bytes += sentences.iter().map(|s| s.text.len() + 120).sum::<usize>();

@@ -57,13 +57,21 @@ pub(super) struct WordView {
     pub few: bool,
 }
 
-/// Sentences in which words were counted, as the table names them.
-type Key<'a> = (bool, &'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+/// The scope of the words by which a target is named.
+const NAMING: &str = "naming";
+
+/// What was counted, as the table names it: all sentences first, then the names of targets.
+type Key<'a> = (u8, &'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 fn key(word: &Word) -> Key<'_> {
     let within = word.label.is_some() || word.target.is_some();
     (
-        within || word.against.is_some(),
+        match (word.against.is_some(), within) {
+            (true, _) => 3,
+            (_, true) if word.scope != NAMING => 2,
+            (_, true) => 1,
+            _ => 0,
+        },
         &word.scope,
         word.target.as_deref(),
         word.layer.as_deref(),
@@ -84,7 +92,7 @@ pub(super) fn shown<'a>(cx: &Context<'a>) -> Vec<Vec<Vec<&'a Word>>> {
     scopes
         .into_iter()
         .map(|(key, outlets)| {
-            let most = if key.0 { MOST_WITHIN } else { MOST_OVERALL };
+            let most = if key.0 > 0 { MOST_WITHIN } else { MOST_OVERALL };
             outlets
                 .into_values()
                 .map(|mut words| {
@@ -115,10 +123,14 @@ fn scope(cx: &Context, outlets: Vec<Vec<&Word>>) -> Option<Scope> {
     let first = *outlets.first()?.first()?;
     let high = |w: &&Word| w.log_odds + REACH * w.log_odds / w.z;
     let largest = outlets.iter().flatten().map(high).filter(|x| x.is_finite()).fold(0.0, f64::max);
-    let end = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0].into_iter().find(|e| largest <= *e).unwrap_or(10.0);
+    let end =
+        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0].into_iter().find(|e| largest <= *e).unwrap_or(10.0);
     let against = first.against.as_deref().map(|a| format!(", against {}", text::clip(a, 60)));
     let title = match (&first.target, &first.label) {
-        (Some(target), _) => format!("In sentences that mention {}", text::clip(target, 60)),
+        (Some(target), _) if first.scope == NAMING => {
+            format!("How outlets name {}", text::clip(target, 60))
+        }
+        (Some(target), _) => format!("Around mentions of {}", text::clip(target, 60)),
         (_, Some(label)) => {
             let layer = first.layer.as_deref().map(text::spaced).unwrap_or_default();
             format!("In sentences labelled {} ({layer})", text::spaced(label))
@@ -127,7 +139,7 @@ fn scope(cx: &Context, outlets: Vec<Vec<&Word>>) -> Option<Scope> {
     };
     Some(Scope {
         title: title + &against.unwrap_or_default(),
-        overall: first.label.is_none() && first.target.is_none(),
+        overall: key(first).0 == 0,
         scale: format!("0 to {end}"),
         outlets: outlets
             .iter()
@@ -153,7 +165,10 @@ fn view(word: &Word, end: f64) -> WordView {
         cell: Cell {
             value: format!("{:.1}", word.log_odds),
             sub: format!("{low:.1}–{high:.1}"),
-            spoken: format!("{term}: log-odds {:.1}, interval {low:.1} to {high:.1}", word.log_odds),
+            spoken: format!(
+                "{term}: log-odds {:.1}, interval {low:.1} to {high:.1}",
+                word.log_odds
+            ),
             class: if few { "lean counted".to_owned() } else { "lean".to_owned() },
             width: place(word.log_odds),
             point: place(word.log_odds),

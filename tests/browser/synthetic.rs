@@ -5,13 +5,18 @@
 
 use parallax::corpus::Article;
 use parallax::model::codebook::{Codebook, Label, Layer, LayerKind};
+use parallax::profile::alignment::{
+    Contested, DifferingFact, FactKind, Group, GroupKind, Mark, MarkKind, Member, SentenceKey,
+};
 use parallax::profile::{self, Observations, Settings};
+use parallax::report::claims::Claims;
 use parallax::report::evidence::{EvidenceBuilder, Limits};
-use parallax::report::input::{ModelInfo, OutletInfo, ReportInput, RunInfo};
+use parallax::report::input::{ModelInfo, OutletInfo, ReportInput, RunInfo, Word};
 use parallax::scoring::rows::{ArticleRow, MentionRow, Scores, SentenceRow};
 use parallax::text::Role;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
 
 /// Rows of an invented corpus.
 pub struct Corpus {
@@ -20,6 +25,8 @@ pub struct Corpus {
     pub sentences: Vec<SentenceRow>,
     pub mentions: Vec<MentionRow>,
     pub targets: Vec<String>,
+    pub groups: Option<Vec<Group>>,
+    pub words: Option<Vec<Word>>,
 }
 
 /// A codebook of the default model's shape.
@@ -86,7 +93,86 @@ impl Corpus {
             sentences: Vec::new(),
             mentions: Vec::new(),
             targets: Vec::new(),
+            groups: None,
+            words: None,
         }
+    }
+
+    /// A claim: the sentences that begin with one of `beginnings`, each with the part that
+    /// carries it and the words that differ.
+    pub fn claim(
+        &mut self,
+        id: u32,
+        event: Option<&str>,
+        wording: &[(&str, &str, &str, MarkKind)],
+    ) {
+        let mut members: Vec<Member> = wording
+            .iter()
+            .map(|(beginning, clause, word, kind)| {
+                let row = self.sentences.iter().find(|s| s.text.starts_with(beginning)).unwrap();
+                let at = |part: &str| {
+                    let byte = row.text.find(part).unwrap();
+                    let start = row.text[..byte].chars().count();
+                    start..start + part.chars().count()
+                };
+                Member {
+                    sentence: SentenceKey {
+                        article_id: row.article_id.clone(),
+                        sentence_index: row.sentence_index,
+                    },
+                    outlet: row.outlet.clone(),
+                    span: at(clause),
+                    similarity: 0.8,
+                    marks: vec![Mark { start: at(word).start, end: at(word).end, kind: *kind }],
+                }
+            })
+            .collect();
+        members.sort_by(|a, b| (&a.outlet, &a.sentence).cmp(&(&b.outlet, &b.sentence)));
+        let label = |m: &Member| {
+            let row = self.sentences.iter().find(|s| {
+                s.article_id == m.sentence.article_id
+                    && s.sentence_index == m.sentence.sentence_index
+            });
+            row.unwrap().layers.as_ref().unwrap()[0].labels[0]
+        };
+        let (held_off, passed_on): (Vec<usize>, Vec<usize>) =
+            (0..members.len()).partition(|&i| label(&members[i]) >= 4);
+        let all: BTreeSet<String> = self.sentences.iter().map(|s| s.outlet.clone()).collect();
+        let absent = all.into_iter().filter(|o| !members.iter().any(|m| m.outlet == *o)).collect();
+        let contested = (!held_off.is_empty() && !passed_on.is_empty())
+            .then_some(Contested { passed_on, held_off });
+        let differing = if id == 0 {
+            let values = vec![("two metres".into(), vec![0]), ("three metres".into(), vec![1])];
+            vec![DifferingFact { what: FactKind::Number, values }]
+        } else {
+            Vec::new()
+        };
+        self.groups.get_or_insert_default().push(Group {
+            id,
+            event: event.map(Into::into),
+            kind: GroupKind::Claim,
+            members,
+            representative: 0,
+            absent,
+            contested,
+            differing,
+        });
+    }
+
+    /// A word that sets an outlet apart.
+    pub fn word(&mut self, outlet: &str, term: &str, target: Option<&str>, log_odds: f64) {
+        self.words.get_or_insert_default().push(Word {
+            outlet: outlet.into(),
+            scope: if target.is_some() { "around" } else { "all" }.into(),
+            target: target.map(Into::into),
+            term: term.into(),
+            count: 9,
+            count_rest: 1,
+            n_articles: if log_odds > 2.0 { 1 } else { 6 },
+            log_odds,
+            z: log_odds * 2.1,
+            ..Word::default()
+        });
     }
 
     /// Adds an article of sentences, each with the label of every sentence layer.
@@ -210,6 +296,9 @@ impl Corpus {
             contrasts: profile::contrasts(&observations, &settings).rows,
             target_profiles: profile::target_profiles(&observations, &settings),
             evidence: evidence.finish().unwrap(),
+            claims: self.groups.clone().map(Claims::choose),
+            words: self.words.clone(),
+            explained: false,
             notes: vec!["The corpus is invented.".into()],
         }
     }
@@ -275,6 +364,85 @@ pub fn one_event() -> Corpus {
             ("Talks between the council and Orsa go on.", l(0, &[5], 0)),
         ],
     );
+    corpus
+}
+
+/// The same with claims side by side and words.
+pub fn aligned() -> Corpus {
+    let mut corpus = one_event();
+    corpus.claim(
+        0,
+        None,
+        &[
+            (
+                "Orsa is pumping",
+                "the water grab has cost farmers a harvest",
+                "water grab",
+                MarkKind::Naming,
+            ),
+            ("Opponents spoke", "“water grab”allegedly under way", "allegedly", MarkKind::Hedge),
+            ("The mayor told", "a water grab was under way", "told", MarkKind::ReportingVerb),
+            (
+                "Farmers claim",
+                "the pumps are to blame for the water shortage",
+                "claim",
+                MarkKind::ReportingVerb,
+            ),
+        ],
+    );
+    corpus.claim(
+        1,
+        None,
+        &[
+            ("Engineers showed", "the level fell by two metres", "two metres", MarkKind::Figure),
+            (
+                "According to",
+                "the level fell by two metres",
+                "According to",
+                MarkKind::ReportingVerb,
+            ),
+            ("The lake has", "fallen by two metres since March", "two metres", MarkKind::Figure),
+        ],
+    );
+    for (outlet, term) in [("Harbour Post", "water grab"), ("Valley Radio", "shortage")] {
+        corpus.word(outlet, term, None, 1.4);
+        corpus.word(outlet, "harvest", None, 2.2);
+        corpus.word(outlet, "pumps", Some("Orsa"), 1.1);
+    }
+    corpus
+}
+
+/// Many articles with claims and words, for the notebook.
+pub fn aligned_many() -> Corpus {
+    let mut corpus = many(4, 8, 6);
+    let first = |outlet: &str| {
+        let mine = corpus.sentences.iter().find(|s| s.outlet == outlet);
+        mine.unwrap().clone()
+    };
+    let member = |row: SentenceRow| Member {
+        span: 0..row.text.chars().count(),
+        sentence: SentenceKey { article_id: row.article_id, sentence_index: row.sentence_index },
+        outlet: row.outlet,
+        similarity: 1.0,
+        marks: vec![Mark { start: 0, end: 3, kind: MarkKind::Naming }],
+    };
+    let group = |id, outlets: &[&str], contested| Group {
+        id,
+        event: Some("Lake survey".into()),
+        kind: GroupKind::Claim,
+        members: outlets.iter().map(|o| member(first(o))).collect(),
+        representative: 0,
+        absent: Vec::new(),
+        contested,
+        differing: Vec::new(),
+    };
+    let sides = Contested { passed_on: vec![0], held_off: vec![1] };
+    corpus.groups = Some(vec![
+        group(0, &["Outlet A", "Outlet B"], Some(sides)),
+        group(1, &["Outlet C", "Outlet D"], None),
+    ]);
+    corpus.word("Outlet A", "water grab", None, 1.5);
+    corpus.word("Outlet A", "pumps", Some("Orsa"), 1.0);
     corpus
 }
 
@@ -365,6 +533,36 @@ pub fn hostile() -> Corpus {
                 ("{{ 7*7 }} {% raw %} ${7*7} \\u003cscript\\u003e", l(0)),
             ],
         );
+    }
+    let event = Some("e<script>broken()</script>");
+    let rows: Vec<SentenceRow> = corpus.sentences.clone();
+    let member = |row: &SentenceRow| Member {
+        sentence: SentenceKey {
+            article_id: row.article_id.clone(),
+            sentence_index: row.sentence_index,
+        },
+        outlet: row.outlet.clone(),
+        span: 3..1_000_000,
+        similarity: f32::NAN,
+        marks: vec![Mark { start: 9, end: 2, kind: MarkKind::Hedge }],
+    };
+    let group = |id: usize| Group {
+        id: id as u32,
+        event: event.map(Into::into),
+        kind: GroupKind::Quotation,
+        members: rows.iter().filter(|r| r.sentence_index == id as u32).map(member).collect(),
+        representative: 99,
+        absent: vec!["<script>broken()</script>".into()],
+        contested: Some(Contested { passed_on: vec![0, 77], held_off: vec![1] }),
+        differing: vec![DifferingFact {
+            what: FactKind::Actor,
+            values: vec![("<img src=x onerror=broken()>".into(), vec![0, 99])],
+        }],
+    };
+    corpus.groups = Some((0..7).map(group).collect());
+    for term in ["<script>broken()</script>", "=cmd()", "\u{202e}abc"] {
+        corpus.word(outlets[0], term, None, 1.0);
+        corpus.word(outlets[1], term, Some("<b>T</b>"), f64::NAN);
     }
     corpus
 }

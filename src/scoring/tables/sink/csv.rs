@@ -5,7 +5,8 @@ use std::{borrow::Cow, io::Write, sync::Arc};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
     datatypes::{
-        DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, UInt32Type,
+        DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, SchemaRef,
+        UInt32Type,
     },
 };
 
@@ -77,7 +78,9 @@ fn cell(column: &ArrayRef, row: usize) -> Result<Cow<'_, str>, SinkError> {
             float(v.to_string(), v.is_finite())
         }
         DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).to_string().into(),
-        DataType::List(field) if field.data_type() != &DataType::Utf8 => nested(column, row)?.into(),
+        DataType::List(field) if field.data_type() != &DataType::Utf8 => {
+            nested(column, row)?.into()
+        }
         DataType::List(_) => {
             let values = column.as_list::<i32>().value(row);
             let labels: Vec<&str> =
