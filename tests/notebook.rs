@@ -73,11 +73,11 @@ fn the_notebook_runs_and_its_shares_are_the_tables() {
     assert!(!run().status.success());
 }
 
-/// Outlet, layer, label; share and interval to five places.
+/// Outlet, layer, label; share and interval to four places.
 type Figures = std::collections::BTreeMap<(String, String, String), [Option<i64>; 3]>;
 
 fn places(value: &Value) -> Option<i64> {
-    value.as_f64().map(|x| (x * 1e5).round() as i64)
+    value.as_f64().map(|x| (x * 1e4).round() as i64)
 }
 
 fn figures_of_notebook(text: &str) -> Figures {

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::profile::alignment::{Contested, DifferingFact, Group, Member};
 
 /// Most groups in a report.
-const MOST_GROUPS: usize = 250;
+const MOST_GROUPS: usize = 200;
 /// Most members in a report.
-const MOST_MEMBERS: usize = 1_200;
+const MOST_MEMBERS: usize = 900;
 /// Most members of one outlet in a group.
 const MOST_OF_OUTLET: usize = 2;
 

@@ -7,7 +7,7 @@ use super::text;
 use crate::profile::ContrastRow;
 
 /// Most rows shown and carried; `contrasts.parquet` holds all.
-const MOST: usize = 600;
+const MOST: usize = 400;
 /// Below this a difference counts as told apart, after correction for many comparisons.
 const LEVEL: f64 = 0.05;
 

@@ -159,9 +159,9 @@ fn labels(cx: &Context) -> Map<String, Value> {
     layers.collect()
 }
 
-/// Five digits are more than the sample carries, and half the bytes.
+/// Four digits are more than the sample carries, and half the bytes.
 fn round(x: Option<f64>) -> Option<f64> {
-    x.filter(|x| x.is_finite()).map(|x| (x * 1e5).round() / 1e5)
+    x.filter(|x| x.is_finite()).map(|x| (x * 1e4).round() / 1e4)
 }
 
 /// Writes the characters that mean something to HTML or to old JavaScript as escapes;

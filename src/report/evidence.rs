@@ -40,7 +40,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { sentences: 3_000, bytes: 1_000_000, per_label: 12, seed: 1 }
+        Limits { sentences: 2_400, bytes: 1_000_000, per_label: 12, seed: 1 }
     }
 }
 

@@ -9,9 +9,9 @@ use super::text;
 
 /// Most words shown of an outlet: overall, and within a label or around a target.
 const MOST_OVERALL: usize = 15;
-const MOST_WITHIN: usize = 8;
+const MOST_WITHIN: usize = 6;
 /// Most labels and targets shown; the table holds all.
-const MOST_SCOPES: usize = 40;
+const MOST_SCOPES: usize = 16;
 /// An interval of 95% reaches so many standard deviations to each side.
 const REACH: f64 = 1.959_964;
 /// A word of fewer articles than this is marked: it may be one story's.
