@@ -49,7 +49,7 @@ fn csv_and_jsonl_hold_the_rows_and_no_formula() {
     assert_eq!(column("outlet"), ["'=1+1", "'@cmd", "'-2"]);
     assert_eq!(column("n"), ["3", "", "-1"]);
     assert_eq!(column("frames"), ["x;y", "", "'=z"]);
-    assert_eq!(column("marks")[0], r#"[{"end":2,"start":1}]"#);
+    assert_eq!(column("marks")[0], r#"[{"start":1,"end":2}]"#);
     let (files, _) = export(&dir, ExportFormat::Jsonl, &out);
     let lines = std::fs::read_to_string(&files[1]).unwrap();
     let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();

@@ -113,7 +113,7 @@ fn draw(input: &ReportInput, interactive: bool) -> Result<String> {
         summary: summary(&cx),
         style: STYLE,
         script: SCRIPT,
-        script_source: if interactive { format!("'sha256-{hash}'") } else { "'none'".to_owned() },
+        script_source: if interactive { format!("sha256-{hash}") } else { "none".to_owned() },
         interactive,
         data: if interactive { data::embedded(&cx)? } else { String::new() },
         overview: overview::overview(&cx),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::json::ReaderBuilder;
 use parallax::profile::alignment::Group;
-use parallax::profile::{self, Observations, Settings};
+use parallax::profile::{self, Observations};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Map, Value, json};
 
@@ -69,7 +69,7 @@ pub fn scored_folder(corpus: &synthetic::Corpus, folder: &Path) {
     corpus.sentences.iter().for_each(|s| observations.push(s).unwrap());
     corpus.mentions.iter().for_each(|m| observations.push_mention(m).unwrap());
     let observations = observations.finish();
-    let settings = Settings { resamples: 100, permutations: 99, ..Settings::default() };
+    let settings = synthetic::settings();
     let values =
         |rows: &[_]| rows.iter().map(|r| serde_json::to_value(r).unwrap()).collect::<Vec<_>>();
     table(&folder.join("sentences.parquet"), &sentences);

@@ -250,7 +250,7 @@ impl Corpus {
         self.sentences.iter().for_each(|s| observations.push(s).unwrap());
         self.mentions.iter().for_each(|m| observations.push_mention(m).unwrap());
         let observations = observations.finish();
-        let settings = Settings { resamples: 200, permutations: 199, ..Settings::default() };
+        let settings = settings();
         let mut evidence = EvidenceBuilder::new(&self.codebook, limits);
         self.mentions.iter().for_each(|m| evidence.mention(m));
         self.sentences.iter().for_each(|s| evidence.sentence(s));
@@ -302,6 +302,11 @@ impl Corpus {
             notes: vec!["The corpus is invented.".into()],
         }
     }
+}
+
+/// Settings of the statistics, quick enough for tests.
+pub fn settings() -> Settings {
+    Settings { resamples: 200, permutations: 199, ..Settings::default() }
 }
 
 fn scores(layer: &Layer, given: &[usize], seed: usize) -> Scores {
