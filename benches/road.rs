@@ -45,6 +45,7 @@ fn road(criterion: &mut Criterion) {
         n_targets: 10,
         batching: Batching::for_device(&Device::Cpu),
         format: Format::Parquet,
+        vectors: false,
     };
     let out = tempfile::tempdir().expect("a temporary folder");
     group.bench_function("score", |b| {
