@@ -110,8 +110,9 @@ fn report_input(
 }
 
 /// What several outlets report, where sentences were aligned.
-fn claims(_dir: &Path) -> Result<Option<Claims>> {
-    Ok(None)
+fn claims(dir: &Path) -> Result<Option<Claims>> {
+    let aligned = dir.join("alignments.parquet").is_file();
+    aligned.then(|| Ok(Claims::choose(super::read_alignments(dir)?))).transpose()
 }
 
 /// The sentences that stand behind the numbers, and whether the words that moved the model are
