@@ -106,7 +106,7 @@ pub(super) fn overview(cx: &Context) -> Overview {
 pub(super) fn claims_note(cx: &Context) -> String {
     let Some(claims) = &cx.input.claims else { return String::new() };
     format!(
-        "{} found in more than one outlet; {} contested, in {} facts differ.",
+        "{} found in more than one outlet; {} contested; facts differ in {}.",
         text::counted(claims.total as u64, "claim or quotation", "claims and quotations"),
         text::count(claims.contested as u64),
         text::count(claims.differing as u64),

@@ -24,6 +24,9 @@ pub(super) struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
+/// A sentence in pieces: text, and whether it is marked.
+pub(super) type Words = Vec<(String, bool)>;
+
 /// What several outlets report.
 #[derive(Debug)]
 pub(super) struct ClaimPiece {
@@ -31,7 +34,7 @@ pub(super) struct ClaimPiece {
     /// Contested, facts that differ, how many outlets.
     pub about: Vec<String>,
     /// Outlet, label and the sentence in pieces: text, and whether it is marked.
-    pub lines: Vec<(String, String, Vec<(String, bool)>)>,
+    pub lines: Vec<(String, String, Words)>,
     pub absent: Vec<String>,
 }
 

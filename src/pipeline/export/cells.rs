@@ -17,7 +17,7 @@ pub(super) enum Cell {
 /// The cells of a batch, column by column. Lists of text are joined by `;`, other nested values
 /// are written as JSON.
 pub(super) fn columns(batch: &RecordBatch) -> std::result::Result<Vec<Vec<Cell>>, String> {
-    batch.columns().iter().map(|c| column(c)).collect()
+    batch.columns().iter().map(column).collect()
 }
 
 fn column(array: &arrow::array::ArrayRef) -> std::result::Result<Vec<Cell>, String> {
