@@ -243,6 +243,9 @@ pub fn read_alignments(dir: &Path) -> Result<Vec<Group>> {
     by_group.into_values().map(|rows| group(rows).map_err(at)).collect()
 }
 
+/// The values of a fact by their numbers, each with the members that give it.
+type Values = BTreeMap<u32, (String, Vec<usize>)>;
+
 fn group(rows: Vec<AlignmentRow>) -> std::result::Result<Group, String> {
     let first = rows.first().ok_or("a group has no rows")?;
     let on = |side: &str| -> Vec<usize> {
@@ -252,7 +255,7 @@ fn group(rows: Vec<AlignmentRow>) -> std::result::Result<Group, String> {
     let (passed_on, held_off) = (on(PASSED_ON), on(HELD_OFF));
     let contested = (!passed_on.is_empty() && !held_off.is_empty())
         .then_some(Contested { passed_on, held_off });
-    let mut facts: BTreeMap<u32, (FactKind, BTreeMap<u32, (String, Vec<usize>)>)> = BTreeMap::new();
+    let mut facts: BTreeMap<u32, (FactKind, Values)> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
         for fact in &row.facts {
             let what = kind_of(&FACTS, &fact.what)?;
