@@ -27,7 +27,7 @@ Examples:
   parallax explain --measure test.jsonl --layer engagement --label distance,deny,endorse
 
 An explanation is a short list of words without which the model gives another label. The words are
-cut out one by one and the model is asked again, so it costs some twenty times as much as scoring.
+cut out one by one and the model is asked again, so it costs some thirty times as much as scoring.
 With a FOLDER, the list of every sentence goes to explanations.parquet; `start` and `end` count the
 characters of the sentence. --measure says how often labels that are right change when the words
 are cut out, and when random words are.")]
