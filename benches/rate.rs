@@ -46,6 +46,9 @@ struct Args {
     bench: bool,
 }
 
+/// One pass over all sentences; gives their vectors.
+type Pass<'a> = dyn FnMut() -> Result<Vec<Vec<f32>>, Box<dyn Error>> + 'a;
+
 fn range(text: &str) -> Result<(usize, usize), String> {
     let (from, to) = text.split_once('-').ok_or("write FROM-TO")?;
     let parse = |s: &str| s.parse().map_err(|e| format!("{s}: {e}"));
@@ -79,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     batching.workers = args.threads.unwrap_or(batching.workers);
     batching.tokens = args.tokens.unwrap_or(batching.tokens);
 
-    let mut run: Box<dyn FnMut() -> Result<Vec<Vec<f32>>, Box<dyn Error>>> = if stock {
+    let mut run: Box<Pass> = if stock {
         let model = stock_model(&bundle, &device)?;
         let (units, batch) = (&units, args.batch);
         Box::new(move || stock_pass(&model, units, batch, &device))

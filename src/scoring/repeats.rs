@@ -91,7 +91,7 @@ mod tests {
         let unit = |text: &str| model.prepare(text, &[]).unwrap().units.swap_remove(0);
         let (a, b) = (unit("The ferry sank."), unit("Officials denied the report."));
         // The same words with a mention of a target are another question.
-        let c = Unit { mentions: vec![1..2], ..a.clone() };
+        let c = Unit { mentions: std::iter::once(1..2).collect(), ..a.clone() };
         let mut repeats = Repeats::default();
         let batching = Batching { workers: 1, tokens: 512 };
         let finished = AtomicUsize::new(0);

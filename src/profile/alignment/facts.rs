@@ -30,10 +30,12 @@ struct Fact {
     written: String,
 }
 
+/// By the value as it is compared: as it was first written, and the units that have it.
+type Values = BTreeMap<String, (String, Vec<usize>)>;
+
 /// The facts on which some units differ.
 pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> {
-    let mut by_topic: BTreeMap<(FactKind, String), BTreeMap<String, (String, Vec<usize>)>> =
-        BTreeMap::new();
+    let mut by_topic: BTreeMap<(FactKind, String), Values> = BTreeMap::new();
     for (i, unit) in units.iter().enumerate() {
         let Some(read) = corpus.reads.get(unit.sentence) else { continue };
         for fact in facts(unit, read, corpus) {

@@ -33,7 +33,7 @@ impl Quoted {
 /// quotation, whatever marks it has.
 pub(super) fn quoted(text: &[char], throughout: bool) -> Quoted {
     if throughout {
-        return Quoted { spans: vec![0..text.len()], closed: vec![false] };
+        return Quoted { spans: std::iter::once(0..text.len()).collect(), closed: vec![false] };
     }
     let mut found = Quoted::default();
     let mut open: Option<(usize, bool)> = None;
