@@ -28,6 +28,7 @@ pub struct RunRecord {
     /// Where the model ran.
     pub device: String,
     /// The numbers it ran in: f32, int8, bf16 or f16.
+    #[serde(default)]
     pub precision: String,
     /// Threads that ran it.
     pub workers: usize,
@@ -85,6 +86,7 @@ pub struct Counts {
     pub scored: u64,
     /// Sentences (or windows of long ones) that are equal to an earlier one and were not encoded
     /// again.
+    #[serde(default)]
     pub repeated: u64,
     /// Lines of page clutter, set apart.
     pub boilerplate: u64,

@@ -11,6 +11,8 @@ use super::{DifferingFact, FactKind};
 
 /// Words after a number among which the noun is that it counts.
 const NOUN_WITHIN: usize = 2;
+/// Words that begin a relative clause.
+const RELATIVE: [&str; 4] = ["who", "which", "that", "whose"];
 #[rustfmt::skip]
 const MONTHS: &[&str] = &[
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
@@ -72,6 +74,9 @@ pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> 
 
 fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
     let first = read.words.partition_point(|w| w.start < unit.span.start);
+    // What a relative clause is about stands before it: 9,500 people who fled.
+    let relative = read.words.get(first).is_some_and(|w| RELATIVE.contains(&w.plain.as_str()));
+    let first = if relative { first.saturating_sub(NOUN_WITHIN) } else { first };
     let last = read.words.partition_point(|w| w.end <= unit.span.end);
     let words = read.words.get(first..last).unwrap_or_default();
     let terms = read.terms.get(first..last).unwrap_or_default();

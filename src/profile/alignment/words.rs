@@ -137,6 +137,12 @@ fn push(found: &mut Vec<Word>, chars: &[char], start: usize, mut end: usize) {
     if slice.len() > LONGEST {
         return;
     }
+    // U.S. and US are no pronoun.
+    if matches!(slice, ['U', 'S'] | ['U', '.', 'S']) {
+        let (plain, term) = ("us".to_owned(), "united_states".to_owned());
+        found.push(Word { start, end, plain, term, kind: Kind::Content, capital: true });
+        return;
+    }
     let plain: String = slice
         .iter()
         .filter(|c| c.is_alphanumeric() || possessive(c))
