@@ -9,7 +9,7 @@ use crate::files::write_whole;
 use crate::model::device::DeviceChoice;
 use crate::model::explain::{Question, Settings, explain};
 use crate::model::predict::Batching;
-use crate::model::{Bundle, LayerKind, Model, Unit};
+use crate::model::{Bundle, LayerKind, Model, PrecisionChoice, Unit};
 use crate::pipeline::explain::{
     ExplainOptions, Faithfulness, MeasureOptions, explain_folder, measure,
 };
@@ -88,7 +88,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         Some(folder) => Bundle::open(folder)?,
         None => Bundle::embedded()?,
     };
-    let model = Model::load(&bundle, &device)?;
+    let model =
+        Model::load_for_scoring(&bundle, std::slice::from_ref(&device), PrecisionChoice::Auto)?;
     drop(bundle);
     let mut batching = Batching::for_device(&device);
     batching.workers = args.workers.map_or(batching.workers, usize::from);

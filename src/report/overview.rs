@@ -85,12 +85,14 @@ pub(super) fn overview(cx: &Context) -> Overview {
     order.sort_by_key(|i| Some(*i) != lead);
     let quoted_layer = lead.and_then(|l| cx.layers.get(l));
     let claims = events::most_telling(cx, CLAIMS);
+    let mut terms = lead.map(|l| term_views(cx, l)).unwrap_or_default();
+    if !claims.is_empty() {
+        // Alignment is sure rather than complete: the one word that outlets treat most
+        // differently may be in no group of claims.
+        terms.truncate(1);
+    }
     Overview {
-        terms: if claims.is_empty() {
-            lead.map(|l| term_views(cx, l)).unwrap_or_default()
-        } else {
-            Vec::new()
-        },
+        terms,
         claims,
         claims_note: claims_note(cx),
         layers: order
