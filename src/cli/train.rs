@@ -1,20 +1,25 @@
 //! `parallax train`
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use candle_core::Device;
 
 use super::{OK, SKIPPED, progress};
 use crate::corpus::Skip;
 use crate::error::Error;
 use crate::model::hub::EncoderFiles;
-use crate::model::{Bundle, Codebook};
+use crate::model::{Bundle, Codebook, Model, PrecisionChoice};
+use crate::pipeline::{lesson, unlabelled_sentences};
 use crate::training::data::{self, Example};
 use crate::training::recipe::{Recipe, Source};
-use crate::training::trainer::{self, Event, Run, Trained};
+use crate::training::trainer::{self, Event, Lesson, Run, Trained};
 
 /// What ends the name of a checkpoint …
 const CHECKPOINT: &str = ".checkpoint.safetensors";
+/// … of what a teacher said …
+const ANSWERS: &str = ".teacher.json";
 /// … and of the model of an earlier recipe, until the whole run is done.
 const PART: &str = ".part";
 
@@ -39,6 +44,13 @@ pub struct Args {
     /// Base encoder: a folder or a Hub id, instead of the recipe's
     #[arg(long, value_name = "FOLDER|ORG/NAME")]
     base: Option<String>,
+    /// A model to learn from besides: its labels, as probabilities, on the data and on
+    /// unlabelled sentences
+    #[arg(long, value_name = "MODEL")]
+    teacher: Option<PathBuf>,
+    /// Articles whose sentences the teacher labels, instead of the recipe's; can be repeated
+    #[arg(long, value_name = "INPUT", requires = "teacher")]
+    unlabelled: Vec<PathBuf>,
     /// Seed, instead of the recipe's
     #[arg(long)]
     seed: Option<u64>,
@@ -75,7 +87,7 @@ fn discard(out: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(out).map_err(|e| Error::io(out, e))? {
         let path = entry.map_err(|e| Error::io(out, e))?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.ends_with(CHECKPOINT) {
+        if name.ends_with(CHECKPOINT) || name.ends_with(ANSWERS) {
             std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
         } else if name.ends_with(PART) {
             std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
@@ -129,6 +141,9 @@ fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Tr
     let n = examples.len();
     let examples = data::without(examples, &held_out);
     let (train, dev) = data::split(examples, recipe.dev.share, recipe.seed);
+    if !args.unlabelled.is_empty() {
+        recipe.distillation.unlabelled.clone_from(&args.unlabelled);
+    }
     eprintln!(
         "{}: {} sentences to train on, {} to choose and calibrate on, {} left out as test data",
         path.display(),
@@ -136,6 +151,12 @@ fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Tr
         dev.len(),
         n - train.len() - dev.len()
     );
+    // A later part of a training keeps the vectors of the encoder that the first began with.
+    let original = (recipe.optimizer.keep_vectors > 0.0 && recipe.after.is_some())
+        .then(|| EncoderFiles::open(args.base.as_deref().unwrap_or(&recipe.base)))
+        .transpose()?;
+    let avoid = held_out.iter().chain(&train).chain(&dev).map(|e| e.model_text.as_str()).collect();
+    let lesson = learn_from(&recipe, &codebook, args, &train, &avoid, skipped)?;
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let checkpoint = args.out.join(format!("{name}{CHECKPOINT}"));
     if checkpoint.exists() && args.force {
@@ -174,11 +195,56 @@ fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Tr
         base,
         train: &train,
         dev: &dev,
+        lesson: lesson.as_ref(),
+        vectors_of: original.as_ref(),
         checkpoint: Some(&checkpoint),
     };
     let trained = trainer::train(run, &mut observe)?;
     bar.finish_and_clear();
     Ok(trained)
+}
+
+/// Asks the teacher, if there is one.
+fn learn_from(
+    recipe: &Recipe,
+    codebook: &Codebook,
+    args: &Args,
+    train: &[Example],
+    avoid: &HashSet<&str>,
+    skipped: &mut Vec<Skip>,
+) -> anyhow::Result<Option<Lesson>> {
+    let settings = &recipe.distillation;
+    let Some(teacher) = &args.teacher else {
+        if !settings.unlabelled.is_empty() {
+            anyhow::bail!(
+                "the recipe {} learns from a teacher; make one with models/recipes/accurate.toml \
+                 and give its folder as --teacher",
+                recipe.name
+            );
+        }
+        return Ok(None);
+    };
+    let bundle = Bundle::open(teacher)?;
+    let model = Model::load_for_scoring(&bundle, &[Device::Cpu], PrecisionChoice::Auto)?;
+    let unlabelled = if settings.unlabelled.is_empty() {
+        Vec::new()
+    } else {
+        let inputs: Vec<PathBuf> = settings.unlabelled.iter().map(|p| args.data.join(p)).collect();
+        let (drawn, notes) = unlabelled_sentences(&inputs, settings, recipe.seed, avoid)?;
+        super::evaluate::warn_of_skips(&notes.skipped);
+        skipped.extend(notes.skipped);
+        drawn
+    };
+    eprintln!("{}: {} unlabelled sentences for the teacher", recipe.name, unlabelled.len());
+    let bar = progress::bar(1, "{bar:30} the teacher labels {pos} of {len}, {eta} left");
+    let done = |n: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.inc(n as u64);
+    };
+    let kept = args.out.join(format!("{}{ANSWERS}", recipe.name));
+    let lesson = lesson(&model, codebook, train, unlabelled, &kept, &done)?;
+    bar.finish_and_clear();
+    Ok(Some(lesson))
 }
 
 fn read_source(

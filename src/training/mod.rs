@@ -10,5 +10,7 @@ pub mod loss;
 pub mod metrics;
 pub mod optimizer;
 pub mod recipe;
+mod similarity;
 mod step;
+pub mod teacher;
 pub mod trainer;

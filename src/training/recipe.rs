@@ -42,6 +42,9 @@ pub struct Recipe {
     /// Settings of single layers, by name.
     #[serde(default, rename = "layer")]
     pub layers: BTreeMap<String, LayerSettings>,
+    /// What is learnt from a teacher.
+    #[serde(default, skip_serializing_if = "Distillation::is_none")]
+    pub distillation: Distillation,
     /// Labelled data.
     pub data: Vec<Source>,
     /// Test data: none of its documents and none of its sentences is trained on.
@@ -78,6 +81,9 @@ pub struct Optimizer {
     /// Leave the embeddings and the lowest so many blocks as they are: they know words and
     /// grammar, and a step costs less.
     pub freeze_blocks: usize,
+    /// Weight of keeping the base encoder's sentence vectors, so that alignment can still tell
+    /// paraphrases; 0 lets them go.
+    pub keep_vectors: f64,
     /// How far the result goes from the weights that training began with to those that it
     /// ended with (Wortsman et al. 2022, weight-space ensembles): 1 all the way, 0.5 the average.
     pub interpolate: f64,
@@ -100,9 +106,36 @@ impl Default for Optimizer {
             label_smoothing: 0.05,
             freeze_words: false,
             freeze_blocks: 0,
+            keep_vectors: 0.0,
             interpolate: 1.0,
             patience: 2,
         }
+    }
+}
+
+/// What is learnt from a teacher (`--teacher`), a model that is better and slower.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distillation {
+    /// Articles whose sentences the teacher labels, relative to `--data`, as `score` reads them.
+    pub unlabelled: Vec<PathBuf>,
+    /// Sentences of them that are used at most, drawn by a hash of their text.
+    pub sentences: usize,
+    /// Names that are taken for targets in them: the most frequent.
+    pub targets: usize,
+    /// Weight of the teacher's probabilities against people's labels.
+    pub weight: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Distillation { unlabelled: Vec::new(), sentences: 50_000, targets: 1000, weight: 1.0 }
+    }
+}
+
+impl Distillation {
+    fn is_none(&self) -> bool {
+        self.unlabelled.is_empty()
     }
 }
 
@@ -196,6 +229,9 @@ impl Recipe {
         }
         if !(0.0..1.0).contains(&o.dropout) || !(0.0..1.0).contains(&o.label_smoothing) {
             return wrong("dropout and label_smoothing must be 0 to below 1".into());
+        }
+        if !(o.keep_vectors >= 0.0 && self.distillation.weight >= 0.0) {
+            return wrong("keep_vectors and distillation.weight must not be below 0".into());
         }
         if !(0.0..=1.0).contains(&o.interpolate) {
             return wrong(format!("interpolate is {}, it must be 0 to 1", o.interpolate));
