@@ -89,7 +89,7 @@ fn trains_a_layer_of_ones_own() {
 fn an_interrupted_run_ends_where_it_would_have() {
     let bench = Bench::new("epochs = 8\npatience = 0", "");
     run(bench.train("whole", &[]), 0);
-    let checkpoint = bench.at("halted").join("recipe.checkpoint.safetensors");
+    let checkpoint = bench.at("halted").join("mine.checkpoint.safetensors");
     let mut child = bench.train("halted", &[]).spawn().unwrap();
     while !checkpoint.exists() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before a checkpoint was seen");
@@ -111,10 +111,10 @@ fn an_interrupted_run_ends_where_it_would_have() {
 fn a_checkpoint_of_another_run_is_refused() {
     let bench = Bench::new("epochs = 1", "");
     std::fs::create_dir(bench.at("model")).unwrap();
-    let checkpoint = bench.at("model").join("recipe.checkpoint.safetensors");
+    let checkpoint = bench.at("model").join("mine.checkpoint.safetensors");
     std::fs::write(&checkpoint, "nothing").unwrap();
     let text = run(bench.train("model", &["--resume"]), 1);
-    assert!(text.contains("recipe.checkpoint.safetensors") && text.contains("--force"), "{text}");
+    assert!(text.contains("mine.checkpoint.safetensors") && text.contains("--force"), "{text}");
     run(bench.train("model", &["--force"]), 0);
 }
 
@@ -144,4 +144,68 @@ fn learns_from_a_teacher_and_keeps_the_vectors() {
     assert!(student.vector_map.is_some());
     Model::load(&student, &Device::Cpu).unwrap();
     assert!(!files(&bench.at("student")).iter().any(|f| f.contains("teacher")));
+}
+
+/// Rows of the kind that `--codebook` learns from, with another layer's labels.
+fn colours(bench: &Bench) -> PathBuf {
+    let codebook = "name = \"colours\"\n[[layer]]\nname = \"colour\"\nkind = \"single\"\n\
+                    labels = [{ name = \"red\" }, { name = \"green\" }]\n";
+    std::fs::write(bench.at("colours.toml"), codebook).unwrap();
+    let rows: String = (0..40)
+        .map(|i| {
+            let (label, what) = [("red", "A red flag flew"), ("green", "Green meadows lay")][i % 2];
+            format!("{{\"text\": \"{what} over harbour {i}.\", \"colour\": \"{label}\"}}\n")
+        })
+        .collect();
+    let path = bench.at("colours.jsonl");
+    std::fs::write(&path, rows).unwrap();
+    path
+}
+
+fn without_recipe(bench: &Bench, out: &str, more: &[&str]) -> Command {
+    let rows = colours(bench);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    command.arg("train").arg("--codebook").arg(bench.at("colours.toml"));
+    command.arg("--labelled").arg(rows).arg("--out").arg(bench.at(out)).args(more);
+    command
+}
+
+#[test]
+fn an_added_layer_leaves_the_others_alone() {
+    let bench = Bench::new("epochs = 1", "");
+    run(without_recipe(&bench, "extended", &["--add-to", "default"]), 0);
+    let (old, new) = (Bundle::embedded().unwrap(), bench.bundle("extended"));
+    let layers: Vec<&str> = new.meta.codebook.layers.iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(layers.last(), Some(&"colour"));
+    let [before, after] = [old, new].map(|b| Model::load(&b, &Device::Cpu).unwrap());
+    let text = "The ministry denied that a red flag flew over the harbour.";
+    let [before, after] = [before, after].map(|model| {
+        let prepared = model.prepare(text, &[13..21]).unwrap();
+        let units: Vec<_> = prepared.units.iter().collect();
+        let predictions = model.predict(&units).unwrap();
+        model.scores(&prepared, &predictions)
+    });
+    assert_eq!(before.layers[..], after.layers[..before.layers.len()]);
+    assert_eq!((before.mentions, before.vector), (after.mentions, after.vector));
+    assert_eq!(after.layers.last().unwrap().labels, [0], "red");
+    // The same name again would say two things.
+    let extended = bench.at("extended");
+    let again = without_recipe(&bench, "again", &["--add-to", extended.to_str().unwrap()]);
+    assert!(run(again, 1).contains("\"colour\" already"));
+}
+
+#[test]
+fn few_sentences_are_learnt_from_pairs_first() {
+    let bench = Bench::new("epochs = 5\nencoder_rate = 0.0", "[contrast]\npairs = 4\n");
+    let text = run(bench.train("few", &[]), 0);
+    assert!(text.contains("weather"), "{text}");
+    let bundle = bench.bundle("few");
+    assert!(bundle.meta.training.contains_key("contrast"));
+    let model = Model::load(&bundle, &Device::Cpu).unwrap();
+    let prepared = model.prepare("Drought gripped the villages beside the road.", &[]).unwrap();
+    let predictions = model.predict(&[&prepared.units[0]]).unwrap();
+    assert_eq!(model.scores(&prepared, &predictions).layers[0].labels, [1], "dry");
+    // What was measured on the way is kept.
+    let metrics = std::fs::read_to_string(bench.at("few").join("metrics.jsonl")).unwrap();
+    assert!(metrics.lines().any(|l| l.contains("dev_f1")), "{metrics}");
 }

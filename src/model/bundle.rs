@@ -133,6 +133,14 @@ impl Bundle {
         Ok(Bundle { vector_map: vector_map.map(Cow::from), ..bundle })
     }
 
+    /// The bundle in a folder, or, by the name `default`, the one that is compiled in.
+    ///
+    /// # Errors
+    /// As for [`Bundle::open`] and [`Bundle::embedded`].
+    pub fn named(name: &str) -> Result<Self> {
+        if name == "default" { Self::embedded() } else { Self::open(name.as_ref()) }
+    }
+
     /// The default model that is compiled into the program.
     ///
     /// # Errors

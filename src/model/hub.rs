@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bundle::read_bounded;
+use super::bundle::{Bundle, read_bounded};
 use crate::error::{Error, Result};
 
 /// Finds a file of an encoder by its name.
@@ -18,6 +18,18 @@ pub struct EncoderFiles {
     pub tokenizer: Vec<u8>,
     /// Contents of `model.safetensors`.
     pub weights: Vec<u8>,
+}
+
+impl From<Bundle> for EncoderFiles {
+    /// A model as the base of another.
+    fn from(bundle: Bundle) -> Self {
+        EncoderFiles {
+            place: bundle.place,
+            config: bundle.config.into_owned(),
+            tokenizer: bundle.tokenizer.into_owned(),
+            weights: bundle.weights.into_owned(),
+        }
+    }
 }
 
 impl EncoderFiles {

@@ -27,7 +27,7 @@ const WORDS: std::ops::RangeInclusive<usize> = 4..=80;
 ///
 /// # Errors
 /// If the articles cannot be read.
-pub fn unlabelled_sentences(
+pub(super) fn unlabelled_sentences(
     inputs: &[PathBuf],
     settings: &Distillation,
     seed: u64,
@@ -70,7 +70,7 @@ pub fn unlabelled_sentences(
 ///
 /// # Errors
 /// If the teacher has none of the codebook's layers or fails, or the file cannot be written.
-pub fn lesson(
+pub(super) fn lesson(
     teacher: &Model,
     codebook: &Codebook,
     train: &[Example],

@@ -14,12 +14,12 @@ pub mod report;
 pub mod run;
 pub mod score;
 mod tables;
+pub mod train;
 
 pub mod words;
 
 pub use align::{AlignSummary, align_folder};
 pub use alignments::{alignments_schema, read_alignments};
-pub use lesson::{lesson, unlabelled_sentences};
 pub use profile::{ProfileOptions, ProfileSummary, profile_folder};
 pub use tables::{contrasts_schema, profiles_schema, target_profiles_schema};
 

@@ -4,8 +4,10 @@
 mod build;
 pub mod calibrate;
 mod checkpoint;
+mod contrast;
 pub mod data;
 pub mod evaluate;
+mod extend;
 pub mod loss;
 pub mod metrics;
 pub mod optimizer;
@@ -14,3 +16,5 @@ mod similarity;
 mod step;
 pub mod teacher;
 pub mod trainer;
+
+pub use extend::extend;

@@ -71,6 +71,18 @@ impl Map {
     }
 }
 
+/// The same map for weights with another checksum, whose encoder is the same.
+///
+/// # Errors
+/// If `map` is none.
+pub(super) fn refit_to(map: &[u8], weights_sha256: &str, place: &str) -> Result<Vec<u8>> {
+    let wrong =
+        |e: safetensors::SafeTensorError| Error::model(place, format!("vectors.safetensors: {e}"));
+    let tensors = safetensors::SafeTensors::deserialize(map).map_err(wrong)?;
+    let header = [("weights_sha256".to_owned(), weights_sha256.to_owned())].into();
+    safetensors::serialize(tensors.tensors(), Some(header)).map_err(wrong)
+}
+
 /// The vectors that the encoder in `base` gives the sentences, scaled to length 1.
 ///
 /// # Errors

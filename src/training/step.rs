@@ -1,6 +1,7 @@
 //! One step: examples cut for the encoder, a batch cut into shards, and its gradient.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -13,7 +14,7 @@ use super::similarity::Map;
 use super::teacher::{Opinion, Unlabelled};
 use crate::error::Result;
 use crate::model::encoder::ops::dropout::Dropout;
-use crate::model::{LayerKind, Model, Unit};
+use crate::model::{Features, LayerKind, Model, Unit};
 
 /// A sentence cut for the encoder, with what is to be learnt from it.
 pub(super) struct Prepared {
@@ -25,6 +26,14 @@ pub(super) struct Prepared {
     opinion: Option<Opinion>,
     /// The vector that the base encoder gives the sentence, of length 1.
     vector: Option<Vec<f32>>,
+    /// What the heads read, where the encoder stays as it is.
+    features: Option<Frozen>,
+}
+
+/// What the heads read of a sentence, computed once.
+struct Frozen {
+    sentence: Vec<f32>,
+    mentions: Vec<Vec<f32>>,
 }
 
 /// A mention, as bytes of the text, and the target layer that has an answer to it.
@@ -126,8 +135,67 @@ impl Prepared {
             let mut fits = fitting.iter();
             opinion.mentions.retain(|_| fits.next().copied().unwrap_or(false));
         }
-        Ok(Prepared { unit, answers, choices, opinion, vector })
+        Ok(Prepared { unit, answers, choices, opinion, vector, features: None })
     }
+}
+
+/// Runs the encoder once over all sentences, for training heads alone.
+///
+/// # Errors
+/// If the encoder fails.
+pub(super) fn freeze(model: &Model, prepared: &mut [Prepared], workers: usize) -> Result<()> {
+    const BATCH: usize = 32;
+    let mut order: Vec<usize> = (0..prepared.len()).collect();
+    order.sort_by_key(|&i| prepared[i].unit.ids.len());
+    let next = AtomicUsize::new(0);
+    let batches: Vec<&[usize]> = order.chunks(BATCH).collect();
+    let all: &[Prepared] = prepared;
+    let work = || -> Result<Vec<(usize, Frozen)>> {
+        let mut mine = Vec::new();
+        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let units: Vec<&Unit> = batch.iter().map(|&i| &all[i].unit).collect();
+            let features = model.features(&units, &mut None)?;
+            let sentences = features.sentences.to_vec2::<f32>()?.into_iter();
+            let mentions = features.mentions.map(|m| m.to_vec2::<f32>()).transpose()?;
+            let mut mentions = mentions.unwrap_or_default().into_iter();
+            for (&i, sentence) in batch.iter().zip(sentences) {
+                let mentions = mentions.by_ref().take(all[i].unit.mentions.len()).collect();
+                mine.push((i, Frozen { sentence, mentions }));
+            }
+        }
+        Ok(mine)
+    };
+    let parts: Vec<Result<Vec<(usize, Frozen)>>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
+        handles
+            .into_iter()
+            .map(|h| h.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            .collect()
+    });
+    for part in parts {
+        for (i, features) in part? {
+            prepared[i].features = Some(features);
+        }
+    }
+    Ok(())
+}
+
+/// The features of a shard, where they were computed before.
+fn frozen(shard: &[&Prepared]) -> candle_core::Result<Option<Features>> {
+    let Some(all) = shard.iter().map(|p| p.features.as_ref()).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    let matrix = |rows: Vec<&[f32]>| -> candle_core::Result<Tensor> {
+        let width = rows.first().map_or(0, |r| r.len());
+        let n = rows.len();
+        Tensor::from_vec(rows.concat(), (n, width), &candle_core::Device::Cpu)
+    };
+    let sentences = matrix(all.iter().map(|f| f.sentence.as_slice()).collect())?;
+    let mentions: Vec<&[f32]> =
+        all.iter().flat_map(|f| f.mentions.iter().map(Vec::as_slice)).collect();
+    let mentions = (!mentions.is_empty()).then(|| matrix(mentions)).transpose()?;
+    let vectors = sentences.clone();
+    Ok(Some(Features { sentences, mentions, vectors }))
 }
 
 fn row(rows: &[Option<Vec<f32>>], layer: usize) -> Option<&[f32]> {
@@ -180,10 +248,15 @@ pub(super) fn gradients(
     let seeds: Vec<u64> = shards.iter().map(|_| rng.random()).collect();
     let one = |shard: &[&Prepared], seed: u64| -> candle_core::Result<(f32, GradStore)> {
         let units: Vec<&Unit> = shard.iter().map(|p| &p.unit).collect();
-        let forward = model.forward(&units, &mut Some(Dropout::new(dropout, seed)))?;
+        let mut dropout = Some(Dropout::new(dropout, seed));
+        let features = match frozen(shard)? {
+            Some(features) => features,
+            None => model.features(&units, &mut dropout)?,
+        };
+        let logits = model.logits(&features, &mut dropout)?;
         let mut terms: Vec<Tensor> = Vec::new();
         for (i, (layer, loss)) in layers.iter().zip(objective.layers).enumerate() {
-            let Some(logits) = &forward.logits[i] else { continue };
+            let Some(logits) = &logits[i] else { continue };
             let term = if layer.kind == LayerKind::Multi {
                 let answers: Vec<&Answer> = shard.iter().map(|p| &p.answers[i]).collect();
                 loss.of_labels(logits, &answers, normalisers[i])?
@@ -205,10 +278,10 @@ pub(super) fn gradients(
                 }
             }
             if !rows.is_empty() {
-                let (n, device) = (rows.len(), forward.vectors.device());
+                let (n, device) = (rows.len(), features.vectors.device());
                 let wanted = Tensor::from_vec(wanted, (n, map.bias.dims1()?), device)?;
                 let rows = Tensor::from_vec(rows, n, device)?;
-                let loss = map.loss(&forward.vectors.index_select(&rows, 0)?, &wanted)?;
+                let loss = map.loss(&features.vectors.index_select(&rows, 0)?, &wanted)?;
                 terms.push((loss * (weight / with_vectors as f64))?);
             }
         }

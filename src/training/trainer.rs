@@ -10,16 +10,17 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::build::{fresh_model, make_parameters};
+use super::build::{encoder_parameters, fresh_model, make_parameters, settle};
 use super::calibrate::calibrate;
 use super::checkpoint::{self, Position};
+use super::contrast::contrast;
 use super::data::{Answer, Example};
 use super::evaluate::{Evaluation, evaluation, predict};
 use super::loss::LayerLoss;
 use super::optimizer::{AdamW, schedule};
 use super::recipe::Recipe;
 use super::similarity::{Map, vectors};
-use super::step::{Objective, Prepared, gradients};
+use super::step::{Objective, Prepared, freeze, gradients};
 use super::teacher::{Opinion, Unlabelled};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
@@ -122,8 +123,16 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     }
     let mut model = fresh_model(recipe, codebook, &base)?;
     let o = &recipe.optimizer;
+    let workers = Batching::for_device(&Device::Cpu).workers;
+    if let Some(settings) = &recipe.contrast {
+        let mut stage = AdamW::new(encoder_parameters(&mut model, recipe, settings.rate)?);
+        let mut rng = stream(recipe.seed, CONTRAST);
+        let mut observe = |step, of, loss| observe(Event::Step { step, of, loss });
+        contrast(&model, &mut stage, train, (settings, o), workers, &mut rng, &mut observe)?;
+        settle(&mut model)?;
+    }
     let mut parameters = make_parameters(&mut model, recipe)?;
-    let similarity = (o.keep_vectors > 0.0)
+    let similarity = (o.keep_vectors > 0.0 && !recipe.is_frozen())
         .then(|| Similarity::new(recipe, vectors_of.unwrap_or(&base), train, lesson))
         .transpose()?;
     if let Some(similarity) = &similarity {
@@ -141,8 +150,11 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         opinions: recipe.distillation.weight,
         vectors: similarity.as_ref().map(|s| (o.keep_vectors, &s.map)),
     };
-    let prepared = prepare(&model, train, lesson, similarity.as_ref())?;
+    let mut prepared = prepare(&model, train, lesson, similarity.as_ref())?;
     let batching = Batching::for_device(&Device::Cpu);
+    if recipe.is_frozen() {
+        freeze(&model, &mut prepared, batching.workers)?;
+    }
     let steps_per_epoch = prepared.len().div_ceil(o.batch_size);
     let total = steps_per_epoch * o.epochs;
     let start = snapshot(&optimizer)?;
@@ -264,6 +276,9 @@ impl Similarity {
 
 /// From this stream on the random numbers are the steps'; those before are the epochs'.
 const STEPS: u64 = 1 << 32;
+
+/// The stream of the stage before.
+const CONTRAST: u64 = 0;
 
 /// Random numbers that depend on the seed and the place in the run alone, so that a run that
 /// was interrupted draws the same.

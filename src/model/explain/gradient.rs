@@ -146,7 +146,7 @@ fn objective(
     let renumbered = Packed { ids, offsets: packed.offsets.clone() };
     let hidden = probe.forward(&renumbered, &mut None)?;
     let units: Vec<&Unit> = batch.iter().map(|(_, _, input)| &input.unit).collect();
-    let logits = model.read(&units, packed, hidden, &mut None)?.logits;
+    let logits = model.logits(&model.read(&units, packed, hidden)?, &mut None)?;
     let mut sum: Option<Tensor> = None;
     let mut mention = 0;
     for (i, (question, _, input)) in batch.iter().enumerate() {
