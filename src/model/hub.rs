@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 type FindFile<'a> = Box<dyn Fn(&str) -> Result<PathBuf> + 'a>;
 
 /// The files of an encoder as they are on the Hub.
+#[derive(Clone)]
 pub struct EncoderFiles {
     /// Folder or Hub id.
     pub place: String,

@@ -67,6 +67,8 @@ pub enum Event<'a> {
     Unlabelled(usize),
     /// The teacher labelled so many more pieces of text of so many.
     Taught(usize, usize),
+    /// A trial of a cross-validation is done.
+    Trial(&'a super::validate::Trial),
     /// The trainer's own.
     Trainer(trainer::Event),
 }
@@ -105,6 +107,7 @@ pub fn train(
         ))
         .with_hint("give --resume to go on with it, or --force to begin anew"));
     }
+    let refit = recipe.dev.refit.then(|| base.clone());
     let run = Run {
         recipe,
         codebook,
@@ -121,10 +124,35 @@ pub fn train(
         observe(Event::Trainer(event));
     })?;
     metrics.finish()?;
+    if let Some(base) = refit {
+        let all: Vec<Example> = train.iter().chain(dev).cloned().collect();
+        let recipe = again(recipe, &trained);
+        let (lesson, vectors_of) = (lesson.as_ref(), original.as_ref());
+        let (recipe, train, dev) = (&recipe, &all[..], &[][..]);
+        let run = Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint: None };
+        let mut observe = |event| observe(Event::Trainer(event));
+        take_weights(&mut trained.bundle, trainer::train(run, &mut observe)?.bundle);
+    }
     if let Some(old) = &options.add_to {
         trained.bundle = extend(&Bundle::named(old)?, &trained.bundle)?;
     }
     Ok((trained, skipped))
+}
+
+/// The recipe for training once more, for as many epochs as did best.
+fn again(recipe: &Recipe, first: &Trained) -> Recipe {
+    let best = first.bundle.meta.training.get("best_epoch").and_then(toml::Value::as_integer);
+    let mut recipe = recipe.clone();
+    recipe.optimizer.epochs = best.and_then(|n| n.try_into().ok()).unwrap_or(1).max(1);
+    recipe.optimizer.patience = 0;
+    recipe
+}
+
+/// Puts the weights of `second` in place of the first's, whose calibration and figures stay.
+fn take_weights(first: &mut Bundle, second: Bundle) {
+    first.meta.weights_sha256 = second.meta.weights_sha256;
+    first.weights = second.weights;
+    first.vector_map = second.vector_map;
 }
 
 /// Takes away what was kept in `out` in case the run was interrupted.
@@ -188,7 +216,7 @@ pub(super) fn read_split(
 }
 
 /// The encoder that a run begins with: the recipe's, or the result of an earlier recipe.
-fn base(
+pub(super) fn base(
     recipe: &Recipe,
     beside: &Path,
     options: &TrainOptions,

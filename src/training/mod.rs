@@ -16,5 +16,7 @@ mod similarity;
 mod step;
 pub mod teacher;
 pub mod trainer;
+mod zero_shot;
 
 pub use extend::extend;
+pub use zero_shot::zero_shot;

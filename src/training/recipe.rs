@@ -168,11 +168,14 @@ impl Default for Contrast {
 pub struct Dev {
     /// Share of the documents, drawn by a hash of their names.
     pub share: f64,
+    /// Train once more, on this part as well, for as many epochs as did best. The
+    /// calibration and the figures stay those of the first time.
+    pub refit: bool,
 }
 
 impl Default for Dev {
     fn default() -> Self {
-        Dev { share: 0.08 }
+        Dev { share: 0.08, refit: false }
     }
 }
 
@@ -317,7 +320,7 @@ impl Recipe {
             max_length: defaults::max_length(),
             seed: 0,
             optimizer,
-            dev: Dev { share: if few { 0.2 } else { 0.1 } },
+            dev: Dev { share: if few { 0.2 } else { 0.1 }, refit: few },
             layers: BTreeMap::new(),
             distillation: Distillation::default(),
             contrast: few.then(Contrast::default),

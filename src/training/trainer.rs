@@ -81,7 +81,8 @@ pub struct Run<'a> {
     pub base: EncoderFiles,
     /// What is learnt from.
     pub train: &'a [Example],
-    /// What the best epoch is chosen and the layers are calibrated by.
+    /// What the best epoch is chosen and the layers are calibrated by; if empty, the last epoch
+    /// is taken and nothing is calibrated.
     pub dev: &'a [Example],
     /// What a teacher says, of the training part and of sentences without labels.
     pub lesson: Option<&'a Lesson>,
@@ -112,6 +113,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     let Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint } = run;
     for (i, layer) in codebook.layers.iter().enumerate() {
         for (part, examples) in [("training", train), ("dev", dev)] {
+            if part == "dev" && dev.is_empty() {
+                continue;
+            }
             if examples.iter().all(|e| e.answers[i] == Answer::None) {
                 return Err(Error::setting(format!(
                     "the {part} data say nothing about layer {:?}",
@@ -196,8 +200,8 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         let predictions = predict(&model, dev, batching)?;
         calibrate(&mut model, dev, &predictions);
         let layers = layer_scores(codebook, &evaluation(&model, dev, &predictions, 0));
-        let score = layers.values().sum::<f64>() / layers.len() as f64;
-        let better = at.best.is_none_or(|(s, _)| score > s);
+        let score = layers.values().sum::<f64>() / layers.len().max(1) as f64;
+        let better = dev.is_empty() || at.best.is_none_or(|(s, _)| score > s);
         let loss = std::mem::take(&mut at.epoch_loss) / steps_per_epoch as f32;
         observe(Event::Epoch { epoch, loss, score, layers, best: better });
         if better {
@@ -335,7 +339,9 @@ fn finish(
         weights: weights.into(),
         vector_map: vector_map.map(Into::into),
     };
-    bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
+    if !dev.is_empty() {
+        bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
+    }
     Ok(Trained { bundle, dev: figures })
 }
 

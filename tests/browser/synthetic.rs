@@ -35,6 +35,7 @@ pub fn codebook() -> Codebook {
         name: name.into(),
         kind,
         description: description.into(),
+        by_description: false,
         labels: labels
             .iter()
             .map(|(n, d)| Label { name: (*n).into(), description: (*d).into(), ..Label::default() })
