@@ -57,7 +57,11 @@ pub struct Args {
     /// A model to learn from besides: its labels, as probabilities, on the data and on
     /// unlabelled sentences
     #[arg(long, value_name = "MODEL")]
-    teacher: Option<PathBuf>,
+    teacher: Option<String>,
+    /// Encoder whose sentence vectors are kept where the recipe asks for that, instead of the
+    /// recipe's
+    #[arg(long, value_name = "FOLDER|ORG/NAME")]
+    vectors_of: Option<String>,
     /// Articles whose sentences the teacher labels, instead of the recipe's; can be repeated
     #[arg(long, value_name = "INPUT", requires = "teacher")]
     unlabelled: Vec<PathBuf>,
@@ -108,6 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         data: args.data.clone(),
         out: args.out.clone(),
         base: args.base.clone(),
+        vectors_of: args.vectors_of.clone(),
         teacher: args.teacher.clone(),
         unlabelled: args.unlabelled.clone(),
         add_to: args.add_to.clone(),

@@ -37,8 +37,10 @@ pub struct TrainOptions {
     /// Base encoder instead of the recipe's: a folder, a Hub id, or `default` for the built-in
     /// model's.
     pub base: Option<String>,
-    /// The folder of a model to learn from.
-    pub teacher: Option<PathBuf>,
+    /// The encoder whose sentence vectors are kept, instead of the recipe's: a folder, or a Hub id.
+    pub vectors_of: Option<String>,
+    /// A model to learn from: a folder, or `default`.
+    pub teacher: Option<String>,
     /// Articles whose sentences the teacher labels, instead of the recipe's.
     pub unlabelled: Vec<PathBuf>,
     /// A model that the recipe's layers are added to: a folder, or `default`.
@@ -95,10 +97,9 @@ pub fn train(
     let Split { train, dev } = &split;
     let avoid = held_out.iter().chain(train).chain(dev).map(|e| e.model_text.as_str()).collect();
     let lesson = ask_teacher(recipe, codebook, options, train, &avoid, observe, &mut skipped)?;
-    // A later part of a training keeps the vectors of the encoder that the first began with.
-    let original = (recipe.optimizer.keep_vectors > 0.0 && recipe.after.is_some())
-        .then(|| open_encoder(options.base.as_deref().unwrap_or(&recipe.base)))
-        .transpose()?;
+    let vectors_of = options.vectors_of.as_ref().or(recipe.vectors_of.as_ref());
+    let vectors_of = vectors_of.filter(|_| recipe.optimizer.keep_vectors > 0.0);
+    let vectors_of = vectors_of.map(|encoder| open_encoder(encoder)).transpose()?;
     let checkpoint = options.out.join(format!("{}{CHECKPOINT}", recipe.name));
     if checkpoint.exists() && !options.resume {
         return Err(Error::setting(format!(
@@ -115,7 +116,7 @@ pub fn train(
         train,
         dev,
         lesson: lesson.as_ref(),
-        vectors_of: original.as_ref(),
+        vectors_of: vectors_of.as_ref(),
         checkpoint: Some(&checkpoint),
     };
     let mut metrics = Metrics::open(&options.out, &recipe.name, options.resume)?;
@@ -127,7 +128,7 @@ pub fn train(
     if let Some(base) = refit {
         let all: Vec<Example> = train.iter().chain(dev).cloned().collect();
         let recipe = again(recipe, &trained);
-        let (lesson, vectors_of) = (lesson.as_ref(), original.as_ref());
+        let (lesson, vectors_of) = (lesson.as_ref(), vectors_of.as_ref());
         let (recipe, train, dev) = (&recipe, &all[..], &[][..]);
         let run = Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint: None };
         let mut observe = |event| observe(Event::Trainer(event));
@@ -277,7 +278,7 @@ fn ask_teacher(
                 "give --teacher FOLDER; models/recipes/accurate.toml makes the default model's",
             ));
     };
-    let bundle = Bundle::open(teacher)?;
+    let bundle = Bundle::named(teacher)?;
     let model = Model::load_for_scoring(&bundle, &[Device::Cpu], PrecisionChoice::Auto)?;
     let unlabelled = if settings.unlabelled.is_empty() {
         Vec::new()

@@ -21,6 +21,10 @@ pub struct Recipe {
     pub base: String,
     /// Licence of the weights to be made.
     pub licence: String,
+    /// The encoder whose sentence vectors are kept (`keep_vectors`), if not the base's own: a
+    /// folder, or a Hub id. `--vectors-of` overrides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors_of: Option<String>,
     /// A recipe, relative to this one, whose result is the base instead: training goes on from
     /// its encoder and its layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -315,6 +319,7 @@ impl Recipe {
             version: "0.1.0".into(),
             base: "default".into(),
             licence: "not stated".into(),
+            vectors_of: None,
             after: None,
             codebook: path.to_owned(),
             max_length: defaults::max_length(),
