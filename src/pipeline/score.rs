@@ -14,6 +14,8 @@ use crate::corpus::{Article, Corpus, Duplicates, ReadNotes, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predict::Batching;
+use crate::report::Form;
+use crate::report::side::{self, SideFolder};
 use crate::scoring::repeats::Repeats;
 use crate::scoring::rows::{ArticleRow, MentionRow, SentenceRow};
 use crate::scoring::scorer::{Rows, score};
@@ -150,7 +152,7 @@ fn remove_outdated(out: &Path, vectors_are_new: bool) -> Result<()> {
         .iter()
         .chain(&of_words)
         .flat_map(|name| Format::ALL.map(|f| format!("{name}.{f}")))
-        .chain(["report.html".to_owned()])
+        .chain(Form::ALL.map(|form| form.file_name().to_owned()))
         .chain((!vectors_are_new).then(|| format!("{VECTORS}.parquet")));
     for name in derived {
         match std::fs::remove_file(out.join(&name)) {
@@ -160,7 +162,9 @@ fn remove_outdated(out: &Path, vectors_are_new: bool) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    // Another program's folder of that name is left alone.
+    let side = SideFolder::of(&out.join(Form::Html.file_name()));
+    if side::is_ours(&side) { side::remove(&side) } else { Ok(()) }
 }
 
 fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
@@ -323,5 +327,30 @@ impl<'a> Tables<'a> {
         self.vectors.map(VectorWriter::finish).transpose()?;
         articles.finish()?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_run_drew_is_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for form in Form::ALL {
+            std::fs::write(at(form.file_name()), "old").unwrap();
+        }
+        std::fs::create_dir(at("report-sentences")).unwrap();
+        std::fs::write(at("report-sentences/1.html"), "old").unwrap();
+        std::fs::write(at("notes.md"), "mine").unwrap();
+        remove_outdated(folder.path(), true).unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        // A folder of that name with files of another program stays.
+        std::fs::create_dir(at("report-sentences")).unwrap();
+        std::fs::write(at("report-sentences/mine.txt"), "mine").unwrap();
+        remove_outdated(folder.path(), true).unwrap();
+        assert!(at("report-sentences/mine.txt").exists());
     }
 }

@@ -151,6 +151,20 @@ pub enum Form {
     Print,
 }
 
+impl Form {
+    /// Every form.
+    pub const ALL: [Form; 3] = [Form::Html, Form::Markdown, Form::Print];
+
+    /// Name of the report's file in a scored folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Form::Html => "report.html",
+            Form::Markdown => "report.md",
+            Form::Print => "report-print.html",
+        }
+    }
+}
+
 /// Writes the report to `path`: whole or not at all.
 ///
 /// # Errors
