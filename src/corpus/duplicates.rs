@@ -217,7 +217,8 @@ mod tests {
     fn the_estimate_is_close_to_the_resemblance() {
         let shared = 700;
         let a = signature(&article("", 0..1000).text, SHINGLE).expect("it has words");
-        let b = signature(&article("", (0..shared).chain(5000..5300)).text, SHINGLE).expect("it has words");
+        let b = signature(&article("", (0..shared).chain(5000..5300)).text, SHINGLE)
+            .expect("it has words");
         let same = a.iter().zip(&b).filter(|(x, y)| x == y).count() as f64 / HASHES as f64;
         let truth = (shared - 4) as f64 / (2.0 * 996.0 - (shared - 4) as f64);
         assert!((same - truth).abs() < 0.13, "{same} {truth}");

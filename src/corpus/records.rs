@@ -8,12 +8,12 @@ use arrow::json::{WriterBuilder, writer::JsonArray};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use serde_json::{Map, Value};
 
+use super::Skip;
 use super::fields::Cell;
 use super::json::{JsonLines, JsonObjects};
 use super::rows::{Problem, Row, Rows};
 use super::sources::{Kind, find, open};
 use super::tables::Csv;
-use super::Skip;
 use crate::error::{Error, Result};
 
 /// Bytes that one row may take.
@@ -59,8 +59,9 @@ impl Records {
         if path.is_dir() {
             return Err(wrong("it is a folder, not a file"));
         }
-        let (sources, _) = find(&[path.to_owned()])
-            .map_err(|e| if path.exists() { wrong("cannot tell what the file holds") } else { e })?;
+        let (sources, _) = find(&[path.to_owned()]).map_err(|e| {
+            if path.exists() { wrong("cannot tell what the file holds") } else { e }
+        })?;
         let source = sources.into_iter().next().ok_or_else(|| wrong("there is no file"))?;
         let stream = || open(&source).map_err(|e| Error::io(path, e));
         let rows: Box<dyn Rows> = match source.kind {
@@ -123,9 +124,7 @@ fn record(row: Row) -> Record {
     let value = |cell| match cell {
         Cell::Null => None,
         Cell::Text(text) => Some(Value::String(text)),
-        Cell::Other(_, json) => {
-            Some(serde_json::from_str(&json).unwrap_or(Value::String(json)))
-        }
+        Cell::Other(_, json) => Some(serde_json::from_str(&json).unwrap_or(Value::String(json))),
     };
     let values = row.values.into_iter().filter_map(|(name, cell)| Some((name, value(cell)?)));
     Record { number: row.number, values: values.collect() }

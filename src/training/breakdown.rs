@@ -79,7 +79,10 @@ pub fn breakdown(
         let value = value(example).unwrap_or_else(|| NOT_GIVEN.to_owned());
         place.get(&value).copied().unwrap_or(last)
     };
-    Some(Breakdown { by: by.to_owned(), groups: groups(names, layers, decisions, &group_of, resamples) })
+    Some(Breakdown {
+        by: by.to_owned(),
+        groups: groups(names, layers, decisions, &group_of, resamples),
+    })
 }
 
 /// Breaks the decisions down by the quarters of the sentences' lengths in tokens; `None` for
@@ -97,7 +100,8 @@ pub fn by_length(
         return None;
     }
     // The first length of the second to the fourth quarter.
-    let mut starts: Vec<usize> = (1..4).filter_map(|q| sorted.get(sorted.len() * q / 4).copied()).collect();
+    let mut starts: Vec<usize> =
+        (1..4).filter_map(|q| sorted.get(sorted.len() * q / 4).copied()).collect();
     starts.dedup();
     starts.retain(|&s| s > least);
     let from = |i: usize| if i == 0 { least } else { starts[i - 1] };
@@ -177,7 +181,8 @@ mod tests {
         assert_eq!(sizes, [("0", 19), ("1", 9), (NOT_GIVEN, 2)]);
         assert_eq!(breakdown("topic", &layers(), &decisions(3), &|_| None, 0), None);
 
-        let many = breakdown("id", &layers(), &decisions(50), &|i| Some(format!("{i:02}")), 0).unwrap();
+        let many =
+            breakdown("id", &layers(), &decisions(50), &|i| Some(format!("{i:02}")), 0).unwrap();
         assert_eq!(many.groups.len(), MOST_GROUPS + 1);
         assert_eq!(many.groups.last().map(|g| g.value.as_str()), Some("(20 others)"));
         assert_eq!(many.groups.iter().map(|g| g.layers.0[0].1.n).sum::<usize>(), 50);
@@ -191,7 +196,12 @@ mod tests {
             found.groups.iter().map(|g| (g.value.as_str(), g.layers.0[0].1.n)).collect();
         assert_eq!(
             said,
-            [("1 to 10 tokens", 10), ("11 to 20 tokens", 10), ("21 to 30 tokens", 10), ("31 to 40 tokens", 10)]
+            [
+                ("1 to 10 tokens", 10),
+                ("11 to 20 tokens", 10),
+                ("21 to 30 tokens", 10),
+                ("31 to 40 tokens", 10)
+            ]
         );
         // One length makes one group.
         let alike = by_length(&layers(), &decisions(9), &[7; 9], 0).unwrap();

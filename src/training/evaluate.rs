@@ -1,6 +1,6 @@
 //! Measuring a model against labelled sentences.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -26,11 +26,19 @@ pub struct Options {
     pub mistakes: usize,
     /// Labels with less than this probability are withheld.
     pub min_confidence: Option<f32>,
+    /// Outlets of the training data: figures are given for these and for others.
+    pub training_outlets: Option<HashSet<String>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { resamples: 1000, by: Vec::new(), mistakes: 5, min_confidence: None }
+        Options {
+            resamples: 1000,
+            by: Vec::new(),
+            mistakes: 5,
+            min_confidence: None,
+            training_outlets: None,
+        }
     }
 }
 
@@ -227,23 +235,45 @@ pub fn evaluate(
     options: &Options,
 ) -> Result<Evaluated> {
     let predictions = predict(model, examples, batching)?;
-    let layers = &model.codebook().layers;
     let decisions = predictions.decisions(model, examples);
-    let mut evaluation = of_decisions(layers, &decisions, options.resamples);
-    let mut by: Vec<&str> = ["outlet", "topic"].to_vec();
-    by.extend(options.by.iter().map(String::as_str).filter(|f| !["outlet", "topic"].contains(f)));
-    for field in by {
-        let value = |e: usize| examples.get(e)?.fields.get(field).cloned();
-        let asked_for = options.by.iter().any(|b| b == field);
-        let found = breakdown(field, layers, &decisions, &value, options.resamples);
-        evaluation.breakdowns.extend(found.filter(|b| b.groups.len() > 1 || asked_for));
-    }
-    let lengths = by_length(layers, &decisions, &predictions.lengths(), options.resamples);
-    evaluation.breakdowns.extend(lengths);
-    evaluation.min_confidence =
-        options.min_confidence.map(|p| at_confidence(layers, &decisions, p));
-    evaluation.mistakes = mistakes(layers, &decisions, examples, options.mistakes);
+    let lengths = predictions.lengths();
+    let layers = &model.codebook().layers;
+    let evaluation = measure(layers, &decisions, examples, Some(&lengths), options);
     Ok(Evaluated { evaluation, decisions })
+}
+
+/// Everything that `options` asks for of finished decisions on `layers`. `lengths` are the
+/// examples' tokens.
+pub(super) fn measure(
+    layers: &[Layer],
+    decisions: &[Vec<Decision>],
+    examples: &[Example],
+    lengths: Option<&[usize]>,
+    options: &Options,
+) -> Evaluation {
+    let mut evaluation = of_decisions(layers, decisions, options.resamples);
+    let usual = ["outlet", "topic"];
+    let asked_for = |field: &str| options.by.iter().any(|b| b == field);
+    let others = options.by.iter().map(String::as_str).filter(|f| !usual.contains(f));
+    for field in usual.into_iter().chain(others) {
+        let value = |e: usize| examples.get(e)?.fields.get(field).cloned();
+        let found = breakdown(field, layers, decisions, &value, options.resamples);
+        // Nothing is learnt from a field with one value.
+        evaluation.breakdowns.extend(found.filter(|b| b.groups.len() > 1 || asked_for(field)));
+    }
+    if let Some(seen) = &options.training_outlets {
+        let value = |e: usize| {
+            let outlet = examples.get(e)?.outlet.as_ref()?;
+            Some(if seen.contains(outlet) { "trained on" } else { "not trained on" }.to_owned())
+        };
+        let found = breakdown("outlet in training", layers, decisions, &value, options.resamples);
+        evaluation.breakdowns.extend(found);
+    }
+    let by_length = lengths.and_then(|l| by_length(layers, decisions, l, options.resamples));
+    evaluation.breakdowns.extend(by_length);
+    evaluation.min_confidence = options.min_confidence.map(|p| at_confidence(layers, decisions, p));
+    evaluation.mistakes = mistakes(layers, decisions, examples, options.mistakes);
+    evaluation
 }
 
 /// The figures of finished predictions, with 95% intervals from `resamples` bootstrap samples of
@@ -275,7 +305,7 @@ impl Evaluation {
             "accuracy" => Some(figures.accuracy),
             "macro_f1" => Some(figures.macro_f1),
             "micro_f1" => Some(figures.micro_f1),
-            "ece" => Some(figures.ece),
+            "ece" => figures.ece,
             _ => None,
         }
     }

@@ -126,8 +126,9 @@ pub struct LayerFigures {
     pub macro_f1: f64,
     /// F1 over all decisions together.
     pub micro_f1: f64,
-    /// Expected calibration error (Naeini et al. 2015), 15 bins of equal width.
-    pub ece: f64,
+    /// Expected calibration error (Naeini et al. 2015), 15 bins of equal width; `None` where
+    /// decisions have no probabilities.
+    pub ece: Option<f64>,
     /// 95% percentile intervals from a bootstrap over documents.
     pub intervals: BTreeMap<&'static str, [f64; 2]>,
     /// Figures of each label.
@@ -230,9 +231,9 @@ pub fn figures(
             }
         }
     }
-    let statements: Vec<(f32, bool)> =
-        decisions.iter().flat_map(|d| d.statements(single)).collect();
-    let given: Vec<(f32, bool)> = decisions.iter().flat_map(Decision::given).collect();
+    let sure = || decisions.iter().filter(|d| !d.probabilities.is_empty());
+    let statements: Vec<(f32, bool)> = sure().flat_map(|d| d.statements(single)).collect();
+    let given: Vec<(f32, bool)> = sure().flat_map(Decision::given).collect();
     let documents = by_document(decisions);
     let spread = Spread::of(labels.len(), &documents, resamples, seed);
     let label = |i| LabelFigures {
@@ -246,9 +247,11 @@ pub fn figures(
         accuracy: share(decisions.iter().filter(|d| d.is_right()).count(), decisions.len()),
         macro_f1: counts.macro_f1(),
         micro_f1: counts.micro_f1(),
-        ece: expected_calibration_error(&reliability),
+        ece: (!reliability.is_empty()).then(|| expected_calibration_error(&reliability)),
         intervals: spread.as_ref().map(|s| s.intervals.clone()).unwrap_or_default(),
-        labels: Named(labels.iter().enumerate().map(|(i, name)| (name.clone(), label(i))).collect()),
+        labels: Named(
+            labels.iter().enumerate().map(|(i, name)| (name.clone(), label(i))).collect(),
+        ),
         confusion,
         reliability,
         coverage: coverage(&given),
@@ -313,7 +316,8 @@ impl Spread {
             }
         }
         Some(Spread {
-            intervals: [("macro_f1", percentiles(macros)), ("micro_f1", percentiles(micros))].into(),
+            intervals: [("macro_f1", percentiles(macros)), ("micro_f1", percentiles(micros))]
+                .into(),
             labels: labels.into_iter().map(percentiles).collect(),
         })
     }

@@ -44,7 +44,8 @@ pub fn mistakes(
         let mut wrong: Vec<(f32, &Decision, usize, bool)> = Vec::new();
         for d in decisions {
             let p = |l: usize| d.probabilities.get(l).copied().unwrap_or_default();
-            let given = d.predicted.iter().filter(|l| !d.gold.contains(l) && !d.ignored.contains(l));
+            let given =
+                d.predicted.iter().filter(|l| !d.gold.contains(l) && !d.ignored.contains(l));
             wrong.extend(given.map(|&l| (p(l), d, l, true)));
             if layer.kind == LayerKind::Multi {
                 let missed = d.gold.iter().filter(|l| !d.predicted.contains(l));
@@ -92,7 +93,8 @@ mod tests {
         };
         let example = Example { text: "The ferry sank.".into(), ..Example::default() };
         let found = mistakes(&layers, &[vec![d]], &[example], 5);
-        let said: Vec<_> = found.iter().map(|m| (m.given.as_deref(), m.missed.as_deref())).collect();
+        let said: Vec<_> =
+            found.iter().map(|m| (m.given.as_deref(), m.missed.as_deref())).collect();
         assert_eq!(said, [(None, Some("b")), (Some("a"), None)]);
         assert!((found[0].confidence - 0.9).abs() < 1e-6);
         assert_eq!(found[0].right, ["b"]);

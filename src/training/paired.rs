@@ -149,9 +149,8 @@ fn compare(n_labels: usize, pairs: &[(Decision, Decision)], draws: Draws) -> Pai
         sums
     };
     let observed = sum(&mut documents.iter().map(|(a, b)| (a, b)));
-    let difference = |(a, b): &(Counts, Counts)| {
-        [a.macro_f1() - b.macro_f1(), a.micro_f1() - b.micro_f1()]
-    };
+    let difference =
+        |(a, b): &(Counts, Counts)| [a.macro_f1() - b.macro_f1(), a.micro_f1() - b.micro_f1()];
     let mut rng = ChaCha8Rng::seed_from_u64(draws.seed);
     let resampled: Vec<[f64; 2]> = (0..if enough { draws.resamples } else { 0 })
         .map(|_| {
@@ -164,9 +163,9 @@ fn compare(n_labels: usize, pairs: &[(Decision, Decision)], draws: Draws) -> Pai
     let seen = difference(&observed);
     let mut as_far = [0usize; 2];
     for _ in 0..if enough { draws.permutations } else { 0 } {
-        let dealt = difference(&sum(&mut documents.iter().map(|(a, b)| {
-            if rng.random::<bool>() { (a, b) } else { (b, a) }
-        })));
+        let dealt = difference(&sum(&mut documents
+            .iter()
+            .map(|(a, b)| if rng.random::<bool>() { (a, b) } else { (b, a) })));
         for (count, (dealt, seen)) in as_far.iter_mut().zip(dealt.iter().zip(&seen)) {
             // Ties must count, and rounding must not hide them.
             *count += usize::from(dealt.abs() >= seen.abs() - 1e-12);
@@ -229,8 +228,10 @@ mod tests {
 
     fn test(n: usize, a: impl Fn(usize) -> bool, b: impl Fn(usize) -> bool) -> Paired {
         let (of_a, of_b) = (decisions(n, 0, a), decisions(n, 1, b));
-        let (layers_a, layers_b) =
-            (layers(r#"{ name = "x" }, { name = "y" }"#), layers(r#"{ name = "y" }, { name = "x" }"#));
+        let (layers_a, layers_b) = (
+            layers(r#"{ name = "x" }, { name = "y" }"#),
+            layers(r#"{ name = "y" }, { name = "x" }"#),
+        );
         let examples = examples(n);
         let answers = |layers, decisions| Answers { layers, examples: &examples, decisions };
         let found = paired(&answers(&layers_a, &of_a), &answers(&layers_b, &of_b), DRAWS);

@@ -25,9 +25,9 @@ pub(super) fn as_plain_row(mut row: Row, codebook: &Codebook) -> Parsed<Row> {
         return label_studio(row, codebook);
     }
     if !row.contains_key("text") {
-        let other = ["data", "sentence"].into_iter().find(|f| {
-            row.get(*f).is_some_and(Value::is_string) && codebook.layer(f).is_none()
-        });
+        let other = ["data", "sentence"]
+            .into_iter()
+            .find(|f| row.get(*f).is_some_and(Value::is_string) && codebook.layer(f).is_none());
         if let Some(text) = other.and_then(|name| row.remove(name)) {
             row.insert("text".into(), text);
         }

@@ -4,7 +4,8 @@
 mod exports;
 mod leaks;
 mod read;
-mod row;
+mod recorded;
+pub(super) mod row;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 pub use leaks::{Overlap, overlap, without};
 pub use read::read_labelled;
+pub use recorded::Recorded;
 
 use crate::corpus::Skip;
 use crate::model::bundle::sha256_hex;

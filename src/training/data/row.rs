@@ -8,7 +8,7 @@ use crate::model::bundle::sha256_hex;
 use crate::model::{Codebook, Layer, LayerKind};
 use crate::text::normal::Normal;
 
-pub(super) type Row = Map<String, Value>;
+pub(in crate::training) type Row = Map<String, Value>;
 /// What was found, or what is wrong and where.
 pub(super) type Parsed<T> = Result<T, String>;
 
@@ -59,7 +59,7 @@ pub(super) fn example(row: Row, codebook: &Codebook, pattern: Option<&Regex>) ->
 }
 
 /// A simple value as text; `None` for nothing, lists and objects.
-pub(super) fn plain(value: &Value) -> Option<String> {
+pub(in crate::training) fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(s) => Some(s.trim().to_owned()).filter(|s| !s.is_empty()),
         Value::Number(n) => Some(n.to_string()),
@@ -81,7 +81,7 @@ fn label(layer: &Layer, name: &str, field: &str) -> Parsed<usize> {
 
 /// The names in a list, however it is written: a JSON list, such a list as text (Python's too),
 /// Label Studio's `{"choices": […]}`, or names with `|` between them.
-pub(super) fn names(value: &Value, field: &str) -> Parsed<Vec<String>> {
+pub(in crate::training) fn names(value: &Value, field: &str) -> Parsed<Vec<String>> {
     let wrong = || format!("field `{field}` is no list of labels but {value}");
     match value {
         Value::Array(items) => items.iter().map(|v| plain(v).ok_or_else(wrong)).collect(),
@@ -286,7 +286,9 @@ fn place(source: &Row, text: &str, of_export: bool) -> Parsed<(usize, usize)> {
         .filter(holds)
         // Browsers count in 16-bit units, which differ from characters after an emoji.
         .or_else(|| cut(text, start, end, char::len_utf16).filter(holds))
-        .ok_or_else(|| format!("the span's offsets {start} to {end} do not cut out its text {words:?}"))
+        .ok_or_else(|| {
+            format!("the span's offsets {start} to {end} do not cut out its text {words:?}")
+        })
 }
 
 /// The bytes from `start` to `end`, counted in units of which a character takes `width`.

@@ -110,9 +110,8 @@ fn lists_of_labels_may_be_written_in_many_ways() {
 
 #[test]
 fn a_mention_without_offsets_must_occur_once() {
-    let row = |text: &str| {
-        read_value(json!({"text": text, "mention": "Ana", "stance": "favourable"}))
-    };
+    let row =
+        |text: &str| read_value(json!({"text": text, "mention": "Ana", "stance": "favourable"}));
     assert_eq!(mentions(&row("So Ana won").unwrap()), [("Ana", 1, None)]);
     assert!(row("Ana met Ana").unwrap_err().contains("more than once"));
     assert!(row("Bo won").unwrap_err().contains("does not stand"));
@@ -120,9 +119,7 @@ fn a_mention_without_offsets_must_occur_once() {
 
 #[test]
 fn reads_tasks_of_label_studio() {
-    let choice = |control: &str, labels: serde_json::Value| {
-        json!({"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": labels}})
-    };
+    let choice = |control: &str, labels: serde_json::Value| json!({"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": labels}});
     // Offsets of a browser: the bicycle takes two units.
     let region = |kind: &str, label: &str| {
         json!({"id": "r1", "from_name": if kind == "labels" { "region" } else { "stance" },
@@ -224,7 +221,8 @@ fn what_the_test_data_know_is_left_out_and_counted() {
         sentence("b", long.replace("Monday", "Tuesday").as_str()),
         sentence("c", "The bridge stands."),
     ];
-    let test = [sentence("a", "Nothing else."), sentence("x", "The ferry sank."), sentence("y", long)];
+    let test =
+        [sentence("a", "Nothing else."), sentence("x", "The ferry sank."), sentence("y", long)];
     let expected = Overlap { of_documents: 1, same: 1, near: 1 };
     assert_eq!(overlap(&train, &test), expected);
     let (left, found) = without(train, &test);
