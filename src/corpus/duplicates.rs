@@ -9,7 +9,7 @@ use super::Article;
 
 /// Words in a shingle of an article.
 const SHINGLE: usize = 5;
-/// Words in a shingle of a sentence: one word changed in twenty leaves .82 of its pairs.
+/// Words in a shingle of a sentence: of twenty words one changed leaves a resemblance of .81.
 const SENTENCE_SHINGLE: usize = 2;
 /// Bands of the signature.
 const BANDS: usize = 18;
@@ -20,6 +20,8 @@ const ROWS: usize = 7;
 const HASHES: usize = BANDS * ROWS;
 /// Share of equal hashes from which two articles count as one.
 const THRESHOLD: f64 = 0.8;
+/// The same for two sentences.
+const SENTENCE_THRESHOLD: f64 = 0.7;
 
 /// Finds articles that nearly repeat an earlier one, in one pass, with about 600 bytes
 /// of memory for each article that repeats none. The answer depends on the articles and their order alone.
@@ -32,6 +34,7 @@ const THRESHOLD: f64 = 0.8;
 #[derive(Debug)]
 pub struct Duplicates {
     shingle: usize,
+    threshold: f64,
     articles: Vec<(String, [u16; HASHES])>,
     /// Band number and band to the latest article with it.
     bands: HashMap<u64, u32>,
@@ -39,15 +42,21 @@ pub struct Duplicates {
 
 impl Default for Duplicates {
     fn default() -> Self {
-        Duplicates { shingle: SHINGLE, articles: Vec::new(), bands: HashMap::new() }
+        Duplicates {
+            shingle: SHINGLE,
+            threshold: THRESHOLD,
+            articles: Vec::new(),
+            bands: HashMap::new(),
+        }
     }
 }
 
 impl Duplicates {
-    /// For single sentences instead of articles: compares pairs of words, because one changed
-    /// word would leave too few 5-shingles of a sentence alike.
+    /// For single sentences instead of articles: pairs of words are compared, because one changed
+    /// word would leave too few 5-shingles of a sentence alike, and a resemblance of 0.7 is
+    /// enough, so that a sentence of ordinary length is found with a word changed.
     pub fn of_sentences() -> Self {
-        Duplicates { shingle: SENTENCE_SHINGLE, ..Self::default() }
+        Duplicates { shingle: SENTENCE_SHINGLE, threshold: SENTENCE_THRESHOLD, ..Self::default() }
     }
 
     /// Takes in an article and returns the id of the earlier article that it nearly
@@ -84,7 +93,7 @@ impl Duplicates {
             }
         }
         let (same, candidate) = best?;
-        let alike = same as f64 >= THRESHOLD * HASHES as f64;
+        let alike = same as f64 >= self.threshold * HASHES as f64;
         self.articles.get(candidate as usize).filter(|_| alike).map(|(id, _)| id.as_str())
     }
 }

@@ -16,7 +16,7 @@ pub struct Overlap {
     pub of_documents: usize,
     /// Other training sentences with the text of a test sentence.
     pub same: usize,
-    /// Other training sentences that nearly repeat a test sentence: nine word pairs in ten.
+    /// Other training sentences that nearly repeat a test sentence: see [`Duplicates::of_sentences`].
     pub near: usize,
 }
 

@@ -1,4 +1,5 @@
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::exports::as_plain_row;
 use super::row::example;
@@ -26,8 +27,8 @@ fn codebook() -> Codebook {
     .unwrap()
 }
 
-fn read_value(row: serde_json::Value) -> Result<Example, String> {
-    let serde_json::Value::Object(row) = row else { panic!("no object") };
+fn read_value(row: Value) -> Result<Example, String> {
+    let Value::Object(row) = row else { panic!("no object") };
     let pattern = regex::Regex::new(r"^(\w+)_\d+").unwrap();
     example(as_plain_row(row, &codebook())?, &codebook(), Some(&pattern))
 }
@@ -192,6 +193,69 @@ fn reads_rows_of_doccano() {
     // A plain row may use the field for its own ends.
     let e = read_value(json!({"text": "x", "label": ["whatever"], "engagement": "deny"})).unwrap();
     assert_eq!(e.answers[0], single(1));
+}
+
+/// Any JSON, not too deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-3i64..40).prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(vec![
+            "deny",
+            "frames:mixed",
+            "economic|",
+            "[",
+            "{}",
+            "favourable",
+            "🚲é"
+        ])
+        .prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let names = prop::sample::select(vec![
+            "text",
+            "start",
+            "end",
+            "choices",
+            "labels",
+            "label",
+            "value",
+            "result",
+            "from_name",
+            "stance",
+        ]);
+        let pairs = prop::collection::vec((names, inner.clone()), 0..4);
+        let object =
+            |pairs: Vec<(&str, Value)>| pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::from),
+            pairs.prop_map(move |pairs| Value::Object(object(pairs))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_row_is_read_or_refused(
+        text in ".{0,30}",
+        fields in prop::collection::vec((prop::sample::select(vec![
+            "engagement", "engagement_alt", "engagement:deny", "frames", "frames_optional", "frames:mixed",
+            "stance", "target", "mention", "start", "end", "label", "cats", "entities", "data", "annotations",
+            "document", "id",
+        ]), any_json()), 0..6),
+    ) {
+        let mut row = serde_json::Map::from_iter([("text".to_owned(), Value::from(text.clone()))]);
+        row.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        if let Ok(e) = read_value(Value::Object(row)) {
+            prop_assert_eq!(e.answers.len(), 3);
+            for (words, label, _) in mentions(&e) {
+                prop_assert!(!words.is_empty() && label < 2);
+            }
+        }
+    }
 }
 
 fn sentence(document: &str, text: &str) -> Example {

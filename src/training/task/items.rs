@@ -24,6 +24,8 @@ pub(super) struct Item {
     pub outlet: Option<String>,
     /// The sentence; empty for an article.
     pub text: String,
+    /// The part of the article that the sentence is.
+    pub role: Option<Role>,
     /// For each label whether it is right.
     pub gold: Vec<bool>,
     /// For each label the probability, or for an article their sum.
@@ -39,6 +41,7 @@ struct Pending {
     text: String,
     /// `None` for boilerplate.
     model_text: Option<String>,
+    role: Option<Role>,
     gold: bool,
 }
 
@@ -132,6 +135,7 @@ fn row(
             row: 0,
             text: text.to_owned(),
             model_text: Some(model_text(text)),
+            role: None,
             gold: false,
         };
         return Ok((source, vec![sentence]));
@@ -149,6 +153,7 @@ fn row(
             row: 0,
             model_text: (s.role != Role::Boilerplate).then_some(read),
             text: s.text,
+            role: Some(s.role),
             gold: share >= task.gold.cover && share > 0.0,
         })
     });
@@ -257,6 +262,7 @@ fn judged(
         name: source.name.clone(),
         outlet: source.outlet.clone(),
         text,
+        role: None,
         gold,
         scores: Vec::new(),
         given: Vec::new(),
@@ -276,7 +282,8 @@ fn judged(
         }
         let Some(source) = sources.get(p.row) else { continue };
         let gold = if task.unit == Unit::Row { source.gold.clone() } else { vec![p.gold] };
-        items.push(Item { scores: probabilities, given, ..item(source, gold, p.text) });
+        let item = item(source, gold, p.text);
+        items.push(Item { role: p.role, scores: probabilities, given, ..item });
     }
     items
 }

@@ -163,6 +163,7 @@ mod tests {
                 name: String::new(),
                 outlet: None,
                 text: String::new(),
+                role: None,
                 gold: vec![score >= 0.3],
                 scores: vec![score],
                 given: vec![score >= 0.5],

@@ -8,13 +8,13 @@
 //! unit = "sentence"                # row, sentence or article
 //! figure = "f1"                    # f1, macro_f1 or micro_f1
 //!
-//! [gold]                           # what is right; one of three
+//! [gold]                           # what is right: one of spans, flag and labels
 //! spans = "spans"                  # a list of {start, end, …}, in characters of the text, where
 //! where = { kind = "Content" }     #   spans with these values cover at least
-//! cover = 0.2                      #   this share of a sentence
-//! # flag = "biased"                # true or false (1, yes, 0, no)
-//! # labels = "frames"              # a list of the layer's labels
-//! # rename = { Economy = "economic" }   # names that differ from the layer's
+//! cover = 0.2                      #   this share of a sentence; or
+//! # flag = "biased"                # a field that is true or false; or
+//! # labels = "frames"              # a list of the layer's labels,
+//! # rename = { Economy = "economic" }   # some of which the data call otherwise
 //!
 //! [predicted]
 //! label = "attributed"             # the question that spans or a flag answer, and
@@ -28,9 +28,10 @@
 //!
 //! `unit = "row"` takes each row's text as one sentence. `sentence` and `article` cut it into
 //! sentences as `parallax score` does; boilerplate is not scored and counts as a sentence without
-//! a label. `quotations = "alone"` reads each sentence by itself, as labels of single sentences
-//! were made; by default a sentence inside a longer quotation gets its marks back. For articles
-//! the probabilities of a label are summed over the sentences, and the sum needs a threshold.
+//! a label (`--by role` tells the parts apart). `quotations = "alone"` reads each sentence by
+//! itself, as labels of single sentences are made; by default a sentence inside a longer quotation
+//! gets its marks back. For articles the probabilities of a label are summed over the sentences,
+//! and the sum needs a threshold.
 
 mod items;
 mod judge;
@@ -272,6 +273,13 @@ pub struct TaskEvaluation {
     pub skipped: Vec<Skip>,
 }
 
+/// What figures can be broken down by.
+fn fields(item: &items::Item) -> BTreeMap<String, String> {
+    let outlet = item.outlet.iter().map(|o| ("outlet".to_owned(), o.clone()));
+    let role = item.role.map(|r| ("role".to_owned(), format!("{r:?}").to_lowercase()));
+    outlet.chain(role).collect()
+}
+
 /// Carries out a task on the file `data`.
 ///
 /// # Errors
@@ -295,7 +303,7 @@ pub fn carry_out(
     let examples: Vec<Example> = items
         .into_iter()
         .map(|item| Example {
-            fields: item.outlet.iter().map(|o| ("outlet".to_owned(), o.clone())).collect(),
+            fields: fields(&item),
             text: item.text,
             document: item.name,
             outlet: item.outlet,
