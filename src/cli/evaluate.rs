@@ -97,11 +97,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let devices = args.device.open_all()?;
     let open = |name: &str| -> anyhow::Result<Model> {
-        let bundle = match name {
-            "default" => Bundle::embedded()?,
-            folder => Bundle::open(folder.as_ref())?,
-        };
-        Ok(Model::load_for_scoring(&bundle, &devices, args.precision)?)
+        Ok(Model::load_for_scoring(&Bundle::named(name)?, &devices, args.precision)?)
     };
     let model = open(&args.bundle)?;
     let mut batching = Batching::for_device(&devices[0]);

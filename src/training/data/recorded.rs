@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Example, read_labelled, without};
+use super::{Example, read_labelled, split, without};
 use crate::error::Result;
 use crate::model::Meta;
 use crate::training::recipe::Source;
@@ -47,8 +47,8 @@ impl Recorded {
             let mut examples = Vec::new();
             for source in sources {
                 let pattern = source.document_pattern.as_deref();
-                examples
-                    .extend(read_labelled(&folder.join(&source.path), codebook, pattern)?.examples);
+                let read = read_labelled(&folder.join(&source.path), codebook, pattern)?;
+                examples.extend(split(read.examples, 1.0 - source.share, 0).0);
             }
             Ok(examples)
         };

@@ -241,6 +241,7 @@ impl Task {
             name: yes.clone(),
             kind: LayerKind::Single,
             description: self.description.clone(),
+            by_description: layer.by_description,
             labels: vec![label(format!("not_{yes}")), label(yes.clone())],
         }
     }
