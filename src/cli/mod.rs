@@ -7,6 +7,7 @@ mod compare;
 mod evaluate;
 mod explain;
 mod export;
+mod figures;
 mod progress;
 mod score;
 mod show;
@@ -95,6 +96,14 @@ pub fn main() -> ExitCode {
             report(&error);
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// A probability as an argument.
+fn probability(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
+        _ => Err("write a number from 0 to 1".into()),
     }
 }
 

@@ -214,10 +214,14 @@ impl Lines {
         let line = |text: String| self.bar.suspend(|| eprintln!("{text}"));
         match event {
             Event::Skipped(skipped) => self.bar.suspend(|| super::evaluate::warn_of_skips(skipped)),
-            Event::Data { recipe, train, dev, held_out } => line(format!(
-                "{recipe}: {train} sentences to train on, {dev} to choose and calibrate on, \
-                 {held_out} left out as test data"
-            )),
+            Event::Data { recipe, train, dev, left_out } => {
+                line(format!(
+                    "{recipe}: {train} sentences to train on, {dev} to choose and calibrate on"
+                ));
+                if left_out.total() > 0 {
+                    line(format!("warning: left out, for the test data know them: {left_out}"));
+                }
+            }
             Event::Unlabelled(n) => line(format!("{n} unlabelled sentences for the teacher")),
             Event::Taught(n, of) => {
                 self.bar.set_length(of as u64);

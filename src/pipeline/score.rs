@@ -21,7 +21,7 @@ use crate::scoring::rows::{ArticleRow, MentionRow, SentenceRow};
 use crate::scoring::scorer::{Rows, score};
 use crate::scoring::tables::{
     Format, TableWriter, VECTORS, VectorWriter, articles_schema, extra_columns, mentions_schema,
-    sentences_schema,
+    sentences_schema, sentences_schema_with_withheld,
 };
 use crate::scoring::window::Window;
 use crate::text::targets::{Target, TargetFinder};
@@ -49,6 +49,8 @@ pub struct ScoreOptions {
     pub format: Format,
     /// Whether the sentences' vectors are written too (in Parquet, whatever the format).
     pub vectors: bool,
+    /// Labels with less than this calibrated probability are withheld.
+    pub min_confidence: Option<f32>,
 }
 
 /// What happens during a run, for a progress bar.
@@ -256,7 +258,10 @@ fn score_windows(
     for window in from_reader {
         let started = Instant::now();
         let done = |n| progress(Progress::Done(n));
-        let rows = score(window, model, targets, options.batching, &mut repeats, &done)?;
+        let mut rows = score(window, model, targets, options.batching, &mut repeats, &done)?;
+        if let Some(confidence) = options.min_confidence {
+            rows.withhold(confidence);
+        }
         seconds += started.elapsed().as_secs_f64();
         if to_writer.send(rows).is_err() {
             break;
@@ -281,11 +286,15 @@ struct Tables<'a> {
 impl<'a> Tables<'a> {
     fn new(out: &'a Path, model: &'a Model, options: &ScoreOptions) -> Result<Self> {
         let (codebook, format) = (model.codebook(), options.format);
+        let sentences = match options.min_confidence {
+            Some(_) => sentences_schema_with_withheld(codebook)?,
+            None => sentences_schema(codebook)?,
+        };
         Ok(Tables {
             out,
             model,
             format,
-            sentences: TableWriter::create(out, "sentences", sentences_schema(codebook)?, format)?,
+            sentences: TableWriter::create(out, "sentences", sentences, format)?,
             mentions: TableWriter::create(out, "mentions", mentions_schema(codebook)?, format)?,
             vectors: options.vectors.then(|| VectorWriter::new(out, codebook)),
             articles: None,
@@ -311,7 +320,7 @@ impl<'a> Tables<'a> {
             if let Some(vectors) = &mut self.vectors {
                 vectors.write(&rows.vectors)?;
             }
-            counts.count(&rows);
+            counts.count(&rows, self.model.codebook());
         }
         Ok((self, counts))
     }

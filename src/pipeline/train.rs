@@ -13,7 +13,7 @@ use crate::corpus::Skip;
 use crate::error::{Error, Result};
 use crate::model::hub::EncoderFiles;
 use crate::model::{Bundle, Codebook, Model, PrecisionChoice};
-use crate::training::data::{self, Example};
+use crate::training::data::{self, Example, Overlap};
 use crate::training::extend;
 use crate::training::recipe::{Recipe, Source};
 use crate::training::trainer::{self, Lesson, Run, Trained};
@@ -62,8 +62,8 @@ pub enum Event<'a> {
         train: usize,
         /// Sentences to choose and calibrate on.
         dev: usize,
-        /// Sentences that stay unseen as test data.
-        held_out: usize,
+        /// Sentences left out because the test data know them.
+        left_out: Overlap,
     },
     /// So many unlabelled sentences were drawn.
     Unlabelled(usize),
@@ -204,15 +204,9 @@ pub(super) fn read_split(
     };
     let examples = read(&recipe.data)?;
     let held_out = read(&recipe.held_out)?;
-    let n = examples.len();
-    let examples = data::without(examples, &held_out);
+    let (examples, left_out) = data::without(examples, &held_out);
     let (train, dev) = data::split(examples, recipe.dev.share, recipe.seed);
-    observe(Event::Data {
-        recipe: &recipe.name,
-        train: train.len(),
-        dev: dev.len(),
-        held_out: n - train.len() - dev.len(),
-    });
+    observe(Event::Data { recipe: &recipe.name, train: train.len(), dev: dev.len(), left_out });
     Ok((Split { train, dev }, held_out))
 }
 

@@ -14,7 +14,7 @@ use crate::model::bundle::sha256_hex;
 use crate::model::predict::Batching;
 use crate::model::{Codebook, LayerKind, Model};
 use crate::training::data::{self, Example};
-use crate::training::evaluate::evaluate;
+use crate::training::evaluate::{evaluation, predict};
 use crate::training::recipe::Recipe;
 use crate::training::trainer::{self, Run};
 
@@ -118,7 +118,8 @@ pub fn cross_validate(
                 };
                 let bundle = trainer::train(run, &mut tell)?.bundle;
                 let model = Model::load(&bundle, &Device::Cpu)?;
-                let figures = evaluate(&model, &test, Batching::for_device(&Device::Cpu), 0)?;
+                let predictions = predict(&model, &test, Batching::for_device(&Device::Cpu))?;
+                let figures = evaluation(&model, &test, &predictions, 0);
                 let f1 = codebook.layers.iter().filter_map(|l| {
                     let multi = l.kind == LayerKind::Multi;
                     let name = if multi { "micro_f1" } else { "macro_f1" };
@@ -189,13 +190,8 @@ mod tests {
 
     #[test]
     fn parts_are_cut_by_document() {
-        let example = |document: &str| Example {
-            text: String::new(),
-            model_text: String::new(),
-            document: document.to_owned(),
-            outlet: None,
-            answers: vec![],
-        };
+        let example =
+            |document: &str| Example { document: document.to_owned(), ..Example::default() };
         let of = |i: usize| part(&example(&i.to_string()), 3, 4);
         assert_eq!(of(7), of(7));
         let sizes = (0..400).fold([0; 4], |mut n, i| {

@@ -18,6 +18,7 @@ mod context;
 mod contrasts;
 pub mod cues;
 mod data;
+pub mod evaluation;
 mod events;
 pub mod evidence;
 mod frames;

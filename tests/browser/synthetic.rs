@@ -317,7 +317,11 @@ fn scores(layer: &Layer, given: &[usize], seed: usize) -> Scores {
         _ => (1.0 - sure) / (layer.labels.len() - 1) as f32,
     };
     let p = |i: usize| if given.contains(&i) { sure } else { other };
-    Scores { probabilities: (0..layer.labels.len()).map(p).collect(), labels: given.to_vec() }
+    Scores {
+        probabilities: (0..layer.labels.len()).map(p).collect(),
+        labels: given.to_vec(),
+        ..Scores::default()
+    }
 }
 
 /// Four outlets on one council meeting, one article each.
