@@ -195,6 +195,20 @@ fn an_added_layer_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_layer_fine_tuned_with_the_encoder_hurts_the_others_little() {
+    let bench = Bench::new("epochs = 1", "");
+    let more = ["--add-to", "default", "--fine-tune", "--epochs", "2"];
+    let text = run(without_recipe(&bench, "tuned", &more), 0);
+    let stayed = text.lines().find(|l| l.contains("that stayed")).unwrap();
+    let share = stayed.split("engagement ").nth(1).unwrap().split('%').next().unwrap();
+    assert!(share.parse::<f64>().unwrap() >= 80.0, "{stayed}");
+    let (old, new) = (Bundle::embedded().unwrap(), bench.bundle("tuned"));
+    assert_eq!(new.meta.calibration["engagement"], old.meta.calibration["engagement"]);
+    assert!(new.meta.codebook.layer("colour").is_some() && new.vector_map.is_some());
+    Model::load(&new, &Device::Cpu).unwrap();
+}
+
+#[test]
 fn few_sentences_are_learnt_from_pairs_first() {
     let bench = Bench::new("epochs = 5\nencoder_rate = 0.0", "[contrast]\npairs = 4\n");
     let text = run(bench.train("few", &[]), 0);

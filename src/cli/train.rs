@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::{Bundle, Codebook};
 use crate::pipeline::train::{Event, TrainOptions, discard, train};
-use crate::pipeline::validate::{Trial, Trials, cross_validate, summary};
+use crate::pipeline::validate::{Together, Trial, Trials, cross_validate, summary};
 use crate::training::recipe::Recipe;
 use crate::training::{extend, trainer, zero_shot};
 
@@ -54,6 +54,10 @@ pub struct Args {
     /// Add the layers to this model (`default`: the built-in one), its encoder left as it is
     #[arg(long, value_name = "MODEL", conflicts_with = "base")]
     add_to: Option<String>,
+    /// With --add-to, train its encoder as well: better for the new layers; the others learn to
+    /// say what they said, and how often they do is printed
+    #[arg(long, requires = "add_to")]
+    fine_tune: bool,
     /// A model to learn from besides: its labels, as probabilities, on the data and on
     /// unlabelled sentences
     #[arg(long, value_name = "MODEL")]
@@ -74,6 +78,10 @@ pub struct Args {
     /// Only measure: cut the documents into so many parts, test on each what the others teach
     #[arg(long, value_name = "PARTS", conflicts_with_all = ["teacher", "resume"])]
     folds: Option<usize>,
+    /// What stays together in the cross-validation; by outlets it shows how the model does on
+    /// outlets that it has not seen
+    #[arg(long, value_name = "UNIT", requires = "folds", default_value = "document")]
+    folds_by: FoldsBy,
     /// Repeat the cross-validation with so many seeds
     #[arg(long, value_name = "N", requires = "folds", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=100))]
@@ -87,6 +95,21 @@ pub struct Args {
     /// Overwrite the model in --out, and begin anew where a run was interrupted
     #[arg(long)]
     force: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum FoldsBy {
+    Document,
+    Outlet,
+}
+
+impl From<FoldsBy> for Together {
+    fn from(by: FoldsBy) -> Self {
+        match by {
+            FoldsBy::Document => Together::Document,
+            FoldsBy::Outlet => Together::Outlet,
+        }
+    }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
@@ -105,8 +128,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let (mut recipe, codebook, beside) = recipe(args)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.optimizer.epochs = args.epochs.unwrap_or(recipe.optimizer.epochs);
-    if args.add_to.is_some() {
-        recipe.leave_encoder();
+    match (&args.add_to, args.fine_tune) {
+        (Some(_), true) => recipe.train_encoder(),
+        (Some(_), false) => recipe.leave_encoder(),
+        (None, _) => {}
     }
     let options = TrainOptions {
         data: args.data.clone(),
@@ -116,6 +141,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         teacher: args.teacher.clone(),
         unlabelled: args.unlabelled.clone(),
         add_to: args.add_to.clone(),
+        fine_tune: args.fine_tune,
         resume: args.resume,
     };
     let lines = Lines::new();
@@ -123,6 +149,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if let Some(folds) = args.folds {
         let trials = Trials {
             folds,
+            unit: args.folds_by.into(),
             seeds: (0..args.seeds).map(|i| recipe.seed.wrapping_add(i)).collect(),
             shares: if args.curve { vec![0.125, 0.25, 0.5, 1.0] } else { vec![1.0] },
         };
@@ -137,7 +164,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     discard(&args.out)?;
     super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
     eprintln!("wrote the model to {}", args.out.display());
-    if let Some(old) = &args.add_to {
+    if let (Some(old), false) = (&args.add_to, args.fine_tune) {
         eprintln!("the encoder is that of {old}, so its layers say what they said");
     }
     Ok(if skipped.is_empty() { OK } else { SKIPPED })
@@ -165,7 +192,8 @@ fn first_look(args: &Args, codebook: &Path) -> anyhow::Result<u8> {
 fn validated(args: &Args, trials: &[Trial], skipped: &[Skip]) -> anyhow::Result<u8> {
     let summary = summary(trials);
     let mut out = std::io::stdout().lock();
-    writeln!(out, "documents  sentences  F1 on unseen documents, mean and standard deviation")?;
+    let unseen = Together::from(args.folds_by).plural();
+    writeln!(out, "documents  sentences  F1 on unseen {unseen}, mean and standard deviation")?;
     for row in &summary {
         let layers: Vec<String> = row
             .f1
@@ -227,6 +255,13 @@ impl Lines {
                 self.bar.set_length(of as u64);
                 self.bar.inc(n as u64);
                 self.bar.set_message("labelled by the teacher");
+            }
+            Event::Agreement(layers) => {
+                let layers: Vec<String> = layers
+                    .iter()
+                    .map(|(layer, (share, n))| format!("{layer} {:.1}% of {n}", share * 100.0))
+                    .collect();
+                line(format!("labels of the other layers that stayed: {}", layers.join(", ")));
             }
             Event::Trial(t) => {
                 let f1: Vec<String> =

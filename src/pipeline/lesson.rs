@@ -96,7 +96,9 @@ pub(super) fn lesson(
     };
     let mut said = said.into_iter();
     let labelled = said.by_ref().take(train.len()).collect();
-    Ok(Lesson { teacher: name, labelled, unlabelled: unlabelled.into_iter().zip(said).collect() })
+    let layers = teacher.codebook().layers.iter().map(|l| l.name.clone()).collect();
+    let unlabelled = unlabelled.into_iter().zip(said).collect();
+    Ok(Lesson { teacher: name, layers, labelled, unlabelled })
 }
 
 /// A teacher's answers in a file.

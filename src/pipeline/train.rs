@@ -1,7 +1,7 @@
 //! A whole training run: data read, test data kept apart, earlier parts of the recipe and a
 //! teacher first, checkpoints and `metrics.jsonl` in the model's folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,10 @@ use crate::error::{Error, Result};
 use crate::model::hub::EncoderFiles;
 use crate::model::{Bundle, Codebook, Model, PrecisionChoice};
 use crate::training::data::{self, Example, Overlap};
-use crate::training::extend;
 use crate::training::recipe::{Recipe, Source};
+use crate::training::teacher::Unlabelled;
 use crate::training::trainer::{self, Lesson, Run, Trained};
+use crate::training::{agreement, bare, carried_over, extend};
 
 /// What ends the name of a checkpoint …
 const CHECKPOINT: &str = ".checkpoint.safetensors";
@@ -45,6 +46,9 @@ pub struct TrainOptions {
     pub unlabelled: Vec<PathBuf>,
     /// A model that the recipe's layers are added to: a folder, or `default`.
     pub add_to: Option<String>,
+    /// Whether its encoder is trained with them. Its own layers then learn to say on the new
+    /// sentences what they said before.
+    pub fine_tune: bool,
     /// Go on with a run that was interrupted.
     pub resume: bool,
 }
@@ -69,6 +73,9 @@ pub enum Event<'a> {
     Unlabelled(usize),
     /// The teacher labelled so many more pieces of text of so many.
     Taught(usize, usize),
+    /// For each layer of the model that was added to, the share of the sentences (or mentions) of
+    /// the dev part that it gives the same labels as before, and their number.
+    Agreement(&'a BTreeMap<String, (f64, usize)>),
     /// A trial of a cross-validation is done.
     Trial(&'a super::validate::Trial),
     /// The trainer's own.
@@ -92,6 +99,12 @@ pub fn train(
 ) -> Result<(Trained, Vec<Skip>)> {
     std::fs::create_dir_all(&options.out).map_err(|e| Error::io(&options.out, e))?;
     let mut skipped = Vec::new();
+    let old = options.add_to.as_deref().map(Bundle::named).transpose()?;
+    let whole = match &old {
+        Some(old) if options.fine_tune => Some(carried_over(&old.meta.codebook, codebook)?),
+        _ => None,
+    };
+    let codebook = whole.as_ref().unwrap_or(codebook);
     let base = base(recipe, beside, options, observe, &mut skipped)?;
     let (split, held_out) = read_split(recipe, codebook, options, observe, &mut skipped)?;
     let Split { train, dev } = &split;
@@ -99,7 +112,12 @@ pub fn train(
     let lesson = ask_teacher(recipe, codebook, options, train, &avoid, observe, &mut skipped)?;
     let vectors_of = options.vectors_of.as_ref().or(recipe.vectors_of.as_ref());
     let vectors_of = vectors_of.filter(|_| recipe.optimizer.keep_vectors > 0.0);
-    let vectors_of = vectors_of.map(|encoder| open_encoder(encoder)).transpose()?;
+    let vectors_of = match (&old, vectors_of) {
+        // The model that is added to keeps its own vectors, as its map gives them.
+        (Some(_), _) => options.add_to.as_deref().map(Bundle::named).transpose()?,
+        (None, Some(encoder)) => Some(bare(open_encoder(encoder)?, recipe.max_length)),
+        (None, None) => None,
+    };
     let checkpoint = options.out.join(format!("{}{CHECKPOINT}", recipe.name));
     if checkpoint.exists() && !options.resume {
         return Err(Error::setting(format!(
@@ -134,8 +152,14 @@ pub fn train(
         let mut observe = |event| observe(Event::Trainer(event));
         take_weights(&mut trained.bundle, trainer::train(run, &mut observe)?.bundle);
     }
-    if let Some(old) = &options.add_to {
-        trained.bundle = extend(&Bundle::named(old)?, &trained.bundle)?;
+    match &old {
+        Some(old) if options.fine_tune => {
+            carry_calibration(old, &mut trained.bundle);
+            let sentences: Vec<Unlabelled> = dev.iter().map(Unlabelled::of).collect();
+            observe(Event::Agreement(&agreement(old, &trained.bundle, &sentences)?));
+        }
+        Some(old) => trained.bundle = extend(old, &trained.bundle)?,
+        None => {}
     }
     Ok((trained, skipped))
 }
@@ -147,6 +171,22 @@ fn again(recipe: &Recipe, first: &Trained) -> Recipe {
     recipe.optimizer.epochs = best.and_then(|n| n.try_into().ok()).unwrap_or(1).max(1);
     recipe.optimizer.patience = 0;
     recipe
+}
+
+/// Gives the old layers their calibration back, for the new sentences say nothing on them.
+fn carry_calibration(old: &Bundle, new: &mut Bundle) {
+    for layer in &old.meta.codebook.layers {
+        match old.meta.calibration.get(&layer.name) {
+            Some(calibration) => {
+                new.meta.calibration.insert(layer.name.clone(), calibration.clone());
+            }
+            None => {
+                new.meta.calibration.remove(&layer.name);
+            }
+        }
+    }
+    new.meta.base.clone_from(&old.meta.base);
+    new.meta.licence.clone_from(&old.meta.licence);
 }
 
 /// Puts the weights of `second` in place of the first's, whose calibration and figures stay.
@@ -263,7 +303,9 @@ fn ask_teacher(
     if !options.unlabelled.is_empty() {
         settings.unlabelled.clone_from(&options.unlabelled);
     }
-    let Some(teacher) = &options.teacher else {
+    // A model that is fine-tuned with layers added is its own teacher on the old ones.
+    let itself = options.add_to.as_ref().filter(|_| options.fine_tune);
+    let Some(teacher) = options.teacher.as_ref().or(itself) else {
         if settings.unlabelled.is_empty() {
             return Ok(None);
         }

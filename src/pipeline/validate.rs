@@ -23,10 +23,41 @@ use crate::training::trainer::{self, Run};
 pub struct Trials {
     /// Parts that the documents are cut into; each is the test part once.
     pub folds: usize,
+    /// What stays together.
+    pub unit: Together,
     /// Seeds: of the cut, of new layers, of the order of sentences.
     pub seeds: Vec<u64>,
     /// Shares of the training documents that are used, for a learning curve; `[1.0]` for all.
     pub shares: Vec<f64>,
+}
+
+/// What is never split between training and testing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Together {
+    /// The sentences of a document.
+    #[default]
+    Document,
+    /// The sentences of an outlet: how the model does on outlets that it has not seen. What is
+    /// lost against [`Together::Document`] it had learnt of the outlets and not of the labels.
+    Outlet,
+}
+
+impl Together {
+    /// The name of what an example stays together with; of an unknown outlet, its document.
+    fn of(self, example: &Example) -> &str {
+        match (self, &example.outlet) {
+            (Together::Outlet, Some(outlet)) => outlet,
+            _ => &example.document,
+        }
+    }
+
+    /// The word for several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Together::Document => "documents",
+            Together::Outlet => "outlets",
+        }
+    }
 }
 
 /// One training run and its test part.
@@ -73,22 +104,25 @@ pub fn cross_validate(
     let base = base(recipe, beside, options, observe, &mut skipped)?;
     let (Split { train, dev }, _) = read_split(recipe, codebook, options, observe, &mut skipped)?;
     let examples: Vec<Example> = train.into_iter().chain(dev).collect();
-    let mut documents: Vec<&str> = examples.iter().map(|e| e.document.as_str()).collect();
-    documents.sort_unstable();
-    documents.dedup();
-    if documents.len() < trials.folds || trials.folds < 2 {
+    let mut units: Vec<&str> = examples.iter().map(|e| trials.unit.of(e)).collect();
+    units.sort_unstable();
+    units.dedup();
+    if units.len() < trials.folds || trials.folds < 2 {
         return Err(Error::setting(format!(
-            "{} documents cannot be cut into {} parts",
-            documents.len(),
+            "{} {} cannot be cut into {} parts",
+            units.len(),
+            trials.unit.plural(),
             trials.folds
         ))
-        .with_hint("give --folds a number from 2 to the number of documents"));
+        .with_hint(format!("give --folds a number from 2 to that of {}", trials.unit.plural())));
     }
     let mut done = Vec::new();
     for &seed in &trials.seeds {
         for fold in 0..trials.folds {
-            let (test, rest): (Vec<Example>, Vec<Example>) =
-                examples.iter().cloned().partition(|e| part(e, seed, trials.folds) == fold);
+            let (test, rest): (Vec<Example>, Vec<Example>) = examples
+                .iter()
+                .cloned()
+                .partition(|e| part(trials.unit.of(e), seed, trials.folds) == fold);
             if test.is_empty() {
                 continue;
             }
@@ -136,9 +170,9 @@ pub fn cross_validate(
     Ok((done, skipped))
 }
 
-/// The part that an example's document falls into.
-fn part(example: &Example, seed: u64, folds: usize) -> usize {
-    let hash = sha256_hex(format!("fold {seed} {}", example.document).as_bytes());
+/// The part that a document or outlet falls into.
+fn part(unit: &str, seed: u64, folds: usize) -> usize {
+    let hash = sha256_hex(format!("fold {seed} {unit}").as_bytes());
     u64::from_str_radix(&hash[..12], 16).map_or(0, |n| (n % folds.max(1) as u64) as usize)
 }
 
@@ -189,10 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_cut_by_document() {
-        let example =
-            |document: &str| Example { document: document.to_owned(), ..Example::default() };
-        let of = |i: usize| part(&example(&i.to_string()), 3, 4);
+    fn parts_depend_on_the_name_alone() {
+        let of = |i: usize| part(&i.to_string(), 3, 4);
         assert_eq!(of(7), of(7));
         let sizes = (0..400).fold([0; 4], |mut n, i| {
             n[of(i)] += 1;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::similarity::refit_to;
+use super::teacher::{Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
-use crate::model::{Bundle, load_weights};
+use crate::model::{Bundle, Codebook, Model, load_weights};
 
 /// `old` with the layers of `new`, which was trained on the same encoder, left as it was. The
 /// layers of `old` say afterwards what they said before.
@@ -18,8 +19,7 @@ pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
     let mut meta = old.meta.clone();
     for layer in &new.meta.codebook.layers {
         if meta.codebook.layer(&layer.name).is_some() {
-            return Err(Error::setting(format!("the model has a layer {:?} already", layer.name))
-                .with_hint("give the new layer another name in its codebook"));
+            return Err(taken(&layer.name));
         }
         meta.codebook.layers.push(layer.clone());
         if let Some(calibration) = new.meta.calibration.get(&layer.name) {
@@ -67,6 +67,59 @@ pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
         weights: weights.into(),
         vector_map: vector_map.map(Into::into),
     })
+}
+
+/// The layers of `old`, and those of `added` after them.
+///
+/// # Errors
+/// If a layer is in both.
+pub fn carried_over(old: &Codebook, added: &Codebook) -> Result<Codebook> {
+    let mut layers = old.layers.clone();
+    for layer in &added.layers {
+        if old.layer(&layer.name).is_some() {
+            return Err(taken(&layer.name));
+        }
+        layers.push(layer.clone());
+    }
+    Ok(Codebook { name: old.name.clone(), layers })
+}
+
+fn taken(layer: &str) -> Error {
+    Error::setting(format!("the model has a layer {layer:?} already"))
+        .with_hint("give the new layer another name in its codebook")
+}
+
+/// For each layer of `old` the share of sentences, or of mentions, that `new` gives the same
+/// labels, and their number.
+///
+/// # Errors
+/// If a model is unusable or fails.
+pub fn agreement(
+    old: &Bundle,
+    new: &Bundle,
+    sentences: &[Unlabelled],
+) -> Result<BTreeMap<String, (f64, usize)>> {
+    let said = |bundle: &Bundle| {
+        let model = Model::load(bundle, &Device::Cpu)?;
+        ask(&model, sentences, &|_, _| {})
+    };
+    let (before, after) = (said(old)?, said(new)?);
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    // The old layers stand first in the new model, in the same order.
+    for (before, after) in before.iter().zip(&after) {
+        let layers =
+            old.meta.codebook.sentence_layers().zip(before.layers.iter().zip(&after.layers));
+        let mentions = before.mentions.iter().flatten().zip(after.mentions.iter().flatten());
+        let targets =
+            mentions.flat_map(|(b, a)| old.meta.codebook.target_layers().zip(b.iter().zip(a)));
+        for (layer, (before, after)) in layers.chain(targets) {
+            let count = counts.entry(layer.name.clone()).or_default();
+            count.0 += usize::from(before.labels == after.labels);
+            count.1 += 1;
+        }
+    }
+    let share = |(same, n): (usize, usize)| (same as f64 / n.max(1) as f64, n);
+    Ok(counts.into_iter().map(|(layer, count)| (layer, share(count))).collect())
 }
 
 fn equal(a: &Tensor, b: &Tensor) -> bool {

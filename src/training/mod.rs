@@ -24,5 +24,6 @@ pub mod trainer;
 pub mod withheld;
 mod zero_shot;
 
-pub use extend::extend;
+pub use extend::{agreement, carried_over, extend};
+pub use similarity::bare;
 pub use zero_shot::zero_shot;

@@ -343,6 +343,18 @@ impl Recipe {
         self.contrast = None;
     }
 
+    /// Trains the encoder with the layers that are added, gently, and keeps its vectors.
+    pub fn train_encoder(&mut self) {
+        if self.is_frozen() {
+            self.optimizer.epochs = self.optimizer.epochs.min(5);
+            self.optimizer.encoder_rate = 3e-5;
+        }
+        self.optimizer.keep_vectors = self.optimizer.keep_vectors.max(1.0);
+        self.contrast = None;
+        // Calibration and agreement are those of the weights that are kept.
+        self.dev.refit = false;
+    }
+
     /// Whether the encoder stays as it is and the layers alone are trained.
     pub fn is_frozen(&self) -> bool {
         self.optimizer.encoder_rate == 0.0

@@ -118,15 +118,8 @@ pub(super) fn refit_to(map: &[u8], weights_sha256: &str, place: &str) -> Result<
     safetensors::serialize(tensors.tensors(), Some(header)).map_err(wrong)
 }
 
-/// The vectors that the encoder in `base` gives the sentences, scaled to length 1.
-///
-/// # Errors
-/// If the encoder is unusable or fails.
-pub(super) fn vectors(
-    base: &EncoderFiles,
-    max_length: usize,
-    sentences: &[Unlabelled],
-) -> Result<Vec<Vec<f32>>> {
+/// An encoder without layers as a bundle, to be asked for its vectors alone.
+pub fn bare(base: EncoderFiles, max_length: usize) -> Bundle {
     let meta = Meta {
         format: FORMAT,
         name: base.place.clone(),
@@ -141,16 +134,23 @@ pub(super) fn vectors(
         evaluation: toml::Table::new(),
         codebook: Codebook { name: String::new(), layers: Vec::new() },
     };
-    let bundle = Bundle {
+    Bundle {
         meta,
-        place: base.place.clone(),
-        config: base.config.clone().into(),
-        tokenizer: base.tokenizer.clone().into(),
-        weights: base.weights.clone().into(),
+        place: base.place,
+        config: base.config.into(),
+        tokenizer: base.tokenizer.into(),
+        weights: base.weights.into(),
         vector_map: None,
-    };
+    }
+}
+
+/// The vectors that a model gives the sentences, scaled to length 1.
+///
+/// # Errors
+/// If the model is unusable or fails.
+pub(super) fn vectors(bundle: &Bundle, sentences: &[Unlabelled]) -> Result<Vec<Vec<f32>>> {
     let precision = PrecisionChoice::Exactly(Precision::F32);
-    let model = Model::load_for_scoring(&bundle, &[Device::Cpu], precision)?;
+    let model = Model::load_for_scoring(bundle, &[Device::Cpu], precision)?;
     let scaled = |scores: SentenceScores| {
         let mut vector = scores.vector;
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);

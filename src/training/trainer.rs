@@ -19,7 +19,7 @@ use super::evaluate::{Evaluation, evaluation, predict};
 use super::loss::LayerLoss;
 use super::optimizer::{AdamW, schedule};
 use super::recipe::Recipe;
-use super::similarity::{Map, vectors};
+use super::similarity::{Map, bare, vectors};
 use super::step::{Objective, Prepared, freeze, gradients};
 use super::teacher::{Opinion, Unlabelled, ask};
 use crate::error::{Error, Result};
@@ -86,8 +86,8 @@ pub struct Run<'a> {
     pub dev: &'a [Example],
     /// What a teacher says, of the training part and of sentences without labels.
     pub lesson: Option<&'a Lesson>,
-    /// The encoder whose sentence vectors are kept, if the recipe asks for that; else the base.
-    pub vectors_of: Option<&'a EncoderFiles>,
+    /// The model whose sentence vectors are kept, if the recipe asks for that; else the base.
+    pub vectors_of: Option<&'a Bundle>,
     /// Where the run is kept, in case it is interrupted. One that is there is gone on with.
     pub checkpoint: Option<&'a Path>,
 }
@@ -97,6 +97,9 @@ pub struct Run<'a> {
 pub struct Lesson {
     /// Name and version of the teacher, for the record.
     pub teacher: String,
+    /// Names of its layers: those it can speak on, though a sentence without mentions gives it
+    /// no occasion to speak on targets.
+    pub layers: Vec<String>,
     /// Of each sentence of the training part.
     pub labelled: Vec<Opinion>,
     /// Sentences without labels, and what it says of them.
@@ -116,7 +119,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
             if part == "dev" && dev.is_empty() {
                 continue;
             }
-            if examples.iter().all(|e| e.answers[i] == Answer::None) {
+            // A teacher may speak on what the labels leave out.
+            let taught = lesson.is_some_and(|l| l.layers.contains(&layer.name));
+            if !taught && examples.iter().all(|e| e.answers[i] == Answer::None) {
                 return Err(Error::setting(format!(
                     "the {part} data say nothing about layer {:?}",
                     layer.name
@@ -137,7 +142,13 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     }
     let mut parameters = make_parameters(&mut model, recipe)?;
     let similarity = (o.keep_vectors > 0.0 && !recipe.is_frozen())
-        .then(|| Similarity::new(&model, vectors_of.unwrap_or(&base), train, lesson))
+        .then(|| match vectors_of {
+            Some(bundle) => Similarity::new(&model, bundle, train, lesson),
+            None => {
+                let base = bare(base.clone(), model.meta.max_length);
+                Similarity::new(&model, &base, train, lesson)
+            }
+        })
         .transpose()?;
     if let Some(similarity) = &similarity {
         parameters.extend(similarity.map.parameters(o.head_rate));
@@ -265,14 +276,14 @@ struct Similarity {
 impl Similarity {
     fn new(
         model: &Model,
-        base: &EncoderFiles,
+        vectors_of: &Bundle,
         train: &[Example],
         lesson: Option<&Lesson>,
     ) -> Result<Self> {
         let unlabelled = lesson.iter().flat_map(|l| &l.unlabelled).map(|(s, _)| s.clone());
         let sentences: Vec<Unlabelled> =
             train.iter().map(Unlabelled::of).chain(unlabelled).collect();
-        let wanted = vectors(base, model.meta.max_length, &sentences)?;
+        let wanted = vectors(vectors_of, &sentences)?;
         // Every so many, so that labelled and unlabelled ones are among them.
         let apart = sentences.len().div_ceil(FITTED_TO).max(1);
         let sample: Vec<Unlabelled> = sentences.iter().step_by(apart).cloned().collect();
