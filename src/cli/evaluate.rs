@@ -14,7 +14,7 @@ use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
 use crate::model::{Bundle, Model, PrecisionChoice};
 use crate::report::evaluation::{Comparison, EvaluationPage, page};
-use crate::training::data::{Example, Overlap, Recorded, overlap, read_labelled};
+use crate::training::data::{Example, Overlap, Recorded, mask_names, overlap, read_labelled};
 use crate::training::evaluate::{Evaluation, Options, evaluate};
 use crate::training::paired::{Answers, Draws, paired};
 use crate::training::task::{Task, TaskEvaluation, carry_out};
@@ -57,6 +57,10 @@ pub struct Args {
     /// Say what is left if labels with less than this probability are withheld
     #[arg(long, value_name = "P", value_parser = super::probability)]
     min_confidence: Option<f32>,
+    /// Put one and the same name in the place of every name: a model that reads who speaks, and not
+    /// how it is said, does worse then
+    #[arg(long, conflicts_with_all = ["task", "against"])]
+    mask_names: bool,
     /// Training data to look for test sentences in: files, or the folder in which the files lie
     /// that the model records
     #[arg(long, value_name = "PATH", conflicts_with = "task")]
@@ -119,7 +123,14 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let data = read_labelled(&args.data, model.codebook(), pattern)?;
     warn_of_skips(&data.skipped);
     let leak = look_for_leaks(args, &recorded, &model, &data.examples, &mut options)?;
-    let of_model = evaluate(&model, &data.examples, batching, &options)?;
+    let masked: Vec<Example>;
+    let examples = if args.mask_names {
+        masked = data.examples.iter().map(mask_names).collect();
+        &masked
+    } else {
+        &data.examples
+    };
+    let of_model = evaluate(&model, examples, batching, &options)?;
     if of_model.evaluation.layers.0.is_empty() {
         return Err(Error::input(
             args.data.display(),

@@ -3,6 +3,7 @@
 
 mod exports;
 mod leaks;
+mod masking;
 mod read;
 mod recorded;
 pub(super) mod row;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 pub use leaks::{Overlap, overlap, without};
+pub use masking::mask_names;
 pub use read::read_labelled;
 pub use recorded::Recorded;
 
