@@ -80,7 +80,7 @@ fn equals_candle_transformers() {
     let model = model();
     let weights = parallax::model::load_weights(&bundle.weights, &Device::Cpu, "default").unwrap();
     let vb = candle_nn::VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
-    let config = parallax::model::encoder::parse_config(&bundle.config, "default").unwrap();
+    let config = parallax::model::encoder::EncoderConfig::parse(&bundle.config, "default").unwrap();
     let reference = candle_transformers::models::bert::BertModel::load(vb, &config).unwrap();
     let text = "The ferry, officials said, would not sail before Thursday.";
     let prepared = model.prepare(text, &[]).unwrap();

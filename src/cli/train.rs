@@ -6,11 +6,17 @@ use anyhow::Context;
 
 use super::{OK, SKIPPED, progress};
 use crate::corpus::Skip;
+use crate::error::Error;
 use crate::model::hub::EncoderFiles;
 use crate::model::{Bundle, Codebook};
 use crate::training::data::{self, Example};
 use crate::training::recipe::{Recipe, Source};
-use crate::training::trainer::{self, Event, Trained};
+use crate::training::trainer::{self, Event, Run, Trained};
+
+/// What ends the name of a checkpoint …
+const CHECKPOINT: &str = ".checkpoint.safetensors";
+/// … and of the model of an earlier recipe, until the whole run is done.
+const PART: &str = ".part";
 
 /// Make a model from labelled sentences
 #[derive(Debug, clap::Args)]
@@ -39,7 +45,10 @@ pub struct Args {
     /// Epochs, instead of the recipe's
     #[arg(long)]
     epochs: Option<usize>,
-    /// Overwrite the model in --out
+    /// Go on with a run that was interrupted; its checkpoint is in --out
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Overwrite the model in --out, and begin anew where a run was interrupted
     #[arg(long)]
     force: bool,
 }
@@ -51,12 +60,28 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             args.out.display()
         );
     }
+    std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
     let mut skipped = Vec::new();
     let trained = train(&args.recipe, args, &mut skipped)?;
     trained.bundle.write(&args.out).context("the trained model could not be written")?;
+    discard(&args.out)?;
     super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
     eprintln!("wrote the model to {}", args.out.display());
     Ok(if skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// Takes away what was kept in case the run was interrupted.
+fn discard(out: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(out).map_err(|e| Error::io(out, e))? {
+        let path = entry.map_err(|e| Error::io(out, e))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.ends_with(CHECKPOINT) {
+            std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+        } else if name.ends_with(PART) {
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Follows a recipe, and first the one that it comes after.
@@ -71,7 +96,17 @@ fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Tr
         }
         (_, Some(earlier)) => {
             let earlier = path.parent().unwrap_or(Path::new(".")).join(earlier);
-            let Bundle { config, tokenizer, weights, .. } = train(&earlier, args, skipped)?.bundle;
+            let name = earlier.file_stem().map(|s| s.to_string_lossy().into_owned());
+            let part = args.out.join(format!("{}{PART}", name.unwrap_or_default()));
+            // An interrupted run may have its earlier part behind it.
+            let bundle = if args.resume && part.join("parallax.toml").is_file() {
+                Bundle::open(&part)?
+            } else {
+                let bundle = train(&earlier, args, skipped)?.bundle;
+                bundle.write(&part)?;
+                bundle
+            };
+            let Bundle { config, tokenizer, weights, .. } = bundle;
             EncoderFiles {
                 place: earlier.display().to_string(),
                 config: config.into_owned(),
@@ -101,9 +136,21 @@ fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Tr
         dev.len(),
         n - train.len() - dev.len()
     );
+    let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let checkpoint = args.out.join(format!("{name}{CHECKPOINT}"));
+    if checkpoint.exists() && args.force {
+        std::fs::remove_file(&checkpoint).map_err(|e| Error::io(&checkpoint, e))?;
+    } else if checkpoint.exists() && !args.resume {
+        anyhow::bail!(
+            "{} is left from a run that was interrupted; give --resume to go on with it, or \
+             --force to begin anew",
+            checkpoint.display()
+        );
+    }
     let started = std::time::Instant::now();
     let bar = progress::bar(1, "{bar:30} step {pos} of {len}, {msg}, {eta} left");
     let mut observe = |event: Event| match event {
+        Event::Resumed { step } => bar.suspend(|| eprintln!("going on after step {step}")),
         Event::Step { step, of, loss } => {
             bar.set_length(of as u64);
             bar.set_position(step as u64);
@@ -121,7 +168,15 @@ fn train(path: &Path, args: &Args, skipped: &mut Vec<Skip>) -> anyhow::Result<Tr
             bar.suspend(|| eprintln!("{line}"));
         }
     };
-    let trained = trainer::train(&recipe, &codebook, base, &train, &dev, &mut observe)?;
+    let run = Run {
+        recipe: &recipe,
+        codebook: &codebook,
+        base,
+        train: &train,
+        dev: &dev,
+        checkpoint: Some(&checkpoint),
+    };
+    let trained = trainer::train(run, &mut observe)?;
     bar.finish_and_clear();
     Ok(trained)
 }
@@ -136,5 +191,6 @@ fn read_source(
     let read = data::read_labelled(&path, codebook, source.document_pattern.as_deref())?;
     super::evaluate::warn_of_skips(&read.skipped);
     skipped.extend(read.skipped);
-    Ok(read.examples)
+    let (used, _) = data::split(read.examples, 1.0 - source.share, 0);
+    Ok(used)
 }

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::text::tokens::Tokenizer;
 use encoder::inference::Inference;
 use encoder::ops::dropout::Dropout;
-use encoder::{Encoder, Packed, Parameters};
+use encoder::{Encoder, EncoderConfig, Packed, Parameters};
 use heads::Head;
 
 /// A model ready to run on a device: tokenizer, encoder and a head for each layer.
@@ -125,17 +125,18 @@ impl Model {
 
     fn load_as(bundle: &Bundle, device: &Device, dtype: DType) -> Result<Self> {
         let place = &bundle.place;
-        let config = encoder::parse_config(&bundle.config, place)?;
+        let config = EncoderConfig::parse(&bundle.config, place)?;
         let tokenizer = Tokenizer::from_json(&bundle.tokenizer, place)?;
         if tokenizer.vocabulary_size() > config.vocab_size {
             return Err(Error::model(place, "tokenizer.json has more words than the weights"));
         }
-        if bundle.meta.max_length > config.max_position_embeddings {
+        if bundle.meta.max_length > config.longest() {
             return Err(Error::model(
                 place,
                 format!(
                     "parallax.toml: max_length {} is above the encoder's {} positions",
-                    bundle.meta.max_length, config.max_position_embeddings
+                    bundle.meta.max_length,
+                    config.longest()
                 ),
             ));
         }
@@ -149,7 +150,7 @@ impl Model {
             .codebook
             .layers
             .iter()
-            .map(|layer| Head::load(layer, config.hidden_size, vb.pp("layers").pp(&layer.name)))
+            .map(|layer| Head::load(layer, config.width, vb.pp("layers").pp(&layer.name)))
             .collect::<candle_core::Result<_>>()
             .map_err(weights_wrong)?;
         let vector_map = bundle
@@ -157,7 +158,7 @@ impl Model {
             .as_ref()
             .map(|map| {
                 let sha = &bundle.meta.weights_sha256;
-                vectors::VectorMap::read(map, config.hidden_size, sha, place)
+                vectors::VectorMap::read(map, config.width, sha, place)
             })
             .transpose()?;
         let (meta, device) = (bundle.meta.clone(), device.clone());

@@ -50,6 +50,40 @@ impl AdamW {
         AdamW { parameters, steps: 0 }
     }
 
+    /// Steps taken.
+    pub fn steps(&self) -> usize {
+        self.steps.unsigned_abs() as usize
+    }
+
+    /// Each parameter's two moments, for a checkpoint.
+    pub fn moments(&self) -> impl Iterator<Item = (&Parameter, [&[f32]; 2])> {
+        self.parameters.iter().map(|p| (p, [p.first.as_slice(), p.second.as_slice()]))
+    }
+
+    /// Goes on from a checkpoint: `state` gives each parameter's values and two moments.
+    ///
+    /// # Errors
+    /// If one is missing or has another size.
+    pub fn restore(
+        &mut self,
+        steps: usize,
+        state: impl Fn(&str) -> Option<[Vec<f32>; 3]>,
+    ) -> Result<()> {
+        for p in &mut self.parameters {
+            let n = p.var.elem_count();
+            let Some([values, first, second]) =
+                state(&p.name).filter(|s| s.iter().all(|part| part.len() == n))
+            else {
+                candle_core::bail!("the checkpoint does not hold the parameter {}", p.name)
+            };
+            let var = p.var.as_tensor();
+            p.var.set(&candle_core::Tensor::from_vec(values, var.shape(), var.device())?)?;
+            (p.first, p.second) = (first, second);
+        }
+        self.steps = steps.try_into().map_err(candle_core::Error::wrap)?;
+        Ok(())
+    }
+
     /// Takes a step against the sum of the shards' gradients, first scaled down to the norm
     /// `clip` if it is longer. `factor` is the schedule's, 0 to 1. Returns the gradient's norm.
     ///

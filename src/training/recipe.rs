@@ -75,6 +75,9 @@ pub struct Optimizer {
     pub label_smoothing: f32,
     /// Leave the word table as it is: a quicker step, and rare words keep their places.
     pub freeze_words: bool,
+    /// Leave the embeddings and the lowest so many blocks as they are: they know words and
+    /// grammar, and a step costs less.
+    pub freeze_blocks: usize,
     /// How far the result goes from the weights that training began with to those that it
     /// ended with (Wortsman et al. 2022, weight-space ensembles): 1 all the way, 0.5 the average.
     pub interpolate: f64,
@@ -96,6 +99,7 @@ impl Default for Optimizer {
             clip: 1.0,
             label_smoothing: 0.05,
             freeze_words: false,
+            freeze_blocks: 0,
             interpolate: 1.0,
             patience: 2,
         }
@@ -145,11 +149,22 @@ pub struct Source {
     /// the field `document` or, where rows have none, `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_pattern: Option<String>,
+    /// Share of the file's documents that is used, drawn by a hash of their names.
+    #[serde(default = "defaults::all", skip_serializing_if = "is_all")]
+    pub share: f64,
+}
+
+fn is_all(share: &f64) -> bool {
+    *share >= 1.0
 }
 
 mod defaults {
     pub fn max_length() -> usize {
         128
+    }
+
+    pub fn all() -> f64 {
+        1.0
     }
 }
 
@@ -184,6 +199,15 @@ impl Recipe {
         }
         if !(0.0..=1.0).contains(&o.interpolate) {
             return wrong(format!("interpolate is {}, it must be 0 to 1", o.interpolate));
+        }
+        for source in self.data.iter().chain(&self.held_out) {
+            if !(source.share > 0.0 && source.share <= 1.0) {
+                return wrong(format!(
+                    "{}: share is {}, it must be above 0 and at most 1",
+                    source.path.display(),
+                    source.share
+                ));
+            }
         }
         for name in self.layers.keys() {
             if codebook.layer(name).is_none() {

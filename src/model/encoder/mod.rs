@@ -1,9 +1,11 @@
-//! The BERT encoder (Devlin et al. 2019) on packed rows.
+//! BERT's encoder (Devlin et al. 2019) and its kin ([`Family`]) on packed rows.
 //!
 //! The sentences of a batch lie end to end without padding; see [`ops`]. The same code
 //! scores and trains: parameters are plain tensors, and training swaps them for variables
 //! ([`Encoder::parameters_mut`]).
 
+mod config;
+mod distance;
 pub mod inference;
 pub mod ops;
 
@@ -12,9 +14,11 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 use candle_nn::VarBuilder;
-pub use candle_transformers::models::bert::Config;
+pub use config::{EncoderConfig, Family};
+pub use distance::DistanceBias;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use config::Names;
 use ops::dropout::Dropout;
 
 /// Sentences laid end to end, ready for the encoder.
@@ -145,22 +149,20 @@ struct Block {
 }
 
 impl Block {
-    fn load(config: &Config, vb: VarBuilder) -> candle_core::Result<Self> {
-        let (width, inner, eps) =
-            (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
-        let attention = vb.pp("attention");
-        let part = |name| Linear::load(width, width, attention.pp("self").pp(name));
-        let (q, k, v) = (part("query")?, part("key")?, part("value")?);
+    fn load(config: &EncoderConfig, names: &Names, vb: VarBuilder) -> candle_core::Result<Self> {
+        let (width, inner, eps) = (config.width, config.inner, config.norm_epsilon);
+        let [q, k, v] = names.qkv.map(|name| Linear::load(width, width, vb.pp(name)));
+        let (q, k, v) = (q?, k?, v?);
         Ok(Block {
             qkv: Linear {
                 weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
                 bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
             },
-            attention_out: Linear::load(width, width, attention.pp("output.dense"))?,
-            attention_norm: Norm::load(width, eps, attention.pp("output.LayerNorm"))?,
-            up: Linear::load(width, inner, vb.pp("intermediate.dense"))?,
-            down: Linear::load(inner, width, vb.pp("output.dense"))?,
-            output_norm: Norm::load(width, eps, vb.pp("output.LayerNorm"))?,
+            attention_out: Linear::load(width, width, vb.pp(names.attention_out))?,
+            attention_norm: Norm::load(width, eps, vb.pp(names.attention_norm))?,
+            up: Linear::load(width, inner, vb.pp(names.up))?,
+            down: Linear::load(inner, width, vb.pp(names.down))?,
+            output_norm: Norm::load(width, eps, vb.pp(names.output_norm))?,
         })
     }
 
@@ -169,13 +171,14 @@ impl Block {
         x: &Tensor,
         offsets: &[usize],
         heads: usize,
+        distance: Option<&DistanceBias>,
         dropout: &mut Option<Dropout>,
     ) -> candle_core::Result<Tensor> {
         let mut drop = |x: Tensor| match dropout {
             Some(dropout) => dropout.apply(&x),
             None => Ok(x),
         };
-        let context = ops::attention::attention(&self.qkv.forward(x)?, offsets, heads)?;
+        let context = ops::attention::attention(&self.qkv.forward(x)?, offsets, heads, distance)?;
         let attended = drop(self.attention_out.forward(&context)?)?;
         let x = self.attention_norm.forward(&(attended + x)?)?;
         let inner = ops::gelu::gelu(&self.up.forward(&x)?)?;
@@ -184,16 +187,23 @@ impl Block {
     }
 }
 
-/// A BERT encoder: word pieces in, one vector for each out.
+/// An encoder: word pieces in, one vector for each out.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     words: Tensor,
     positions: Tensor,
-    token_types: Tensor,
+    first_position: usize,
+    token_types: Option<Tensor>,
+    /// Not trained: a few hundred numbers that hold for any text.
+    distance: Option<DistanceBias>,
     norm: Norm,
     blocks: Vec<Block>,
     heads: usize,
+    names: &'static Names,
 }
+
+/// The table of MPNet's bias.
+const DISTANCE_TABLE: &str = "encoder.relative_attention_bias.weight";
 
 impl Encoder {
     /// The table of words: a row for each entry of the vocabulary.
@@ -201,24 +211,34 @@ impl Encoder {
         &self.words
     }
 
-    /// Reads the weights under the Hub's names, with or without the prefix `bert.`.
+    /// Reads the weights under the Hub's names, with or without the family's prefix.
     ///
     /// # Errors
     /// If a tensor is missing or has a shape that `config` does not say.
-    pub fn load(vb: VarBuilder, config: &Config) -> candle_core::Result<Self> {
-        let prefixed = vb.contains_tensor("bert.embeddings.word_embeddings.weight");
-        let vb = if prefixed { vb.pp("bert") } else { vb };
-        let (embeddings, width) = (vb.pp("embeddings"), config.hidden_size);
+    pub fn load(vb: VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
+        let names = config.family.names();
+        let words = format!("{}.embeddings.word_embeddings.weight", names.prefix);
+        let vb = if vb.contains_tensor(&words) { vb.pp(names.prefix) } else { vb };
+        let (embeddings, width) = (vb.pp("embeddings"), config.width);
         let table = |name, rows| embeddings.get((rows, width), name);
+        let types = config.token_types;
+        let distance = |buckets| -> candle_core::Result<DistanceBias> {
+            DistanceBias::new(vb.get((buckets, config.heads), DISTANCE_TABLE)?, config.longest())
+        };
         Ok(Encoder {
             words: table("word_embeddings.weight", config.vocab_size)?,
-            positions: table("position_embeddings.weight", config.max_position_embeddings)?,
-            token_types: table("token_type_embeddings.weight", config.type_vocab_size)?,
-            norm: Norm::load(width, config.layer_norm_eps, embeddings.pp("LayerNorm"))?,
-            blocks: (0..config.num_hidden_layers)
-                .map(|i| Block::load(config, vb.pp(format!("encoder.layer.{i}"))))
+            positions: table("position_embeddings.weight", config.positions)?,
+            first_position: config.first_position,
+            token_types: (types > 0)
+                .then(|| table("token_type_embeddings.weight", types))
+                .transpose()?,
+            distance: config.distance_buckets.map(distance).transpose()?,
+            norm: Norm::load(width, config.norm_epsilon, embeddings.pp("LayerNorm"))?,
+            blocks: (0..config.depth)
+                .map(|i| Block::load(config, names, vb.pp(format!("{}.{i}", names.blocks))))
                 .collect::<candle_core::Result<_>>()?,
-            heads: config.num_attention_heads,
+            heads: config.heads,
+            names,
         })
     }
 
@@ -236,18 +256,23 @@ impl Encoder {
     ) -> candle_core::Result<Tensor> {
         let device = self.words.device();
         let rows = batch.ids.len();
-        let positions: Vec<u32> = batch.rows().flat_map(|r| 0..r.len() as u32).collect();
+        let first = self.first_position as u32;
+        let positions: Vec<u32> =
+            batch.rows().flat_map(|r| first..first + r.len() as u32).collect();
         let ids = Tensor::from_slice(&batch.ids, rows, device)?;
         let positions = Tensor::from_vec(positions, rows, device)?;
-        let embedded = (self.words.index_select(&ids, 0)?
-            + self.positions.index_select(&positions, 0)?)?
-        .broadcast_add(&self.token_types.i(0)?)?;
+        let mut embedded =
+            (self.words.index_select(&ids, 0)? + self.positions.index_select(&positions, 0)?)?;
+        if let Some(types) = &self.token_types {
+            embedded = embedded.broadcast_add(&types.i(0)?)?;
+        }
         let mut x = self.norm.forward(&embedded)?;
         if let Some(dropout) = dropout {
             x = dropout.apply(&x)?;
         }
         for block in &self.blocks {
-            x = block.forward(&x, &batch.offsets, self.heads, dropout)?;
+            let distance = self.distance.as_ref();
+            x = block.forward(&x, &batch.offsets, self.heads, distance, dropout)?;
         }
         Ok(x)
     }
@@ -262,23 +287,26 @@ impl Encoder {
         self.blocks.len()
     }
 
-    /// All parameters. Queries, keys and values of a block are one parameter,
-    /// `encoder.layer.N.attention.self.qkv`.
+    /// All parameters that are trained. Queries, keys and values of a block are one parameter,
+    /// `qkv`.
     pub fn parameters_mut(&mut self) -> Parameters<'_> {
+        let names = self.names;
         let mut all: Parameters = vec![
             ("embeddings.word_embeddings.weight".into(), &mut self.words),
             ("embeddings.position_embeddings.weight".into(), &mut self.positions),
-            ("embeddings.token_type_embeddings.weight".into(), &mut self.token_types),
         ];
+        if let Some(types) = &mut self.token_types {
+            all.push(("embeddings.token_type_embeddings.weight".into(), types));
+        }
         self.norm.parameters_mut("embeddings.LayerNorm", &mut all);
         for (i, block) in self.blocks.iter_mut().enumerate() {
-            let name = |part: &str| format!("encoder.layer.{i}.{part}");
-            block.qkv.parameters_mut(&name("attention.self.qkv"), &mut all);
-            block.attention_out.parameters_mut(&name("attention.output.dense"), &mut all);
-            block.attention_norm.parameters_mut(&name("attention.output.LayerNorm"), &mut all);
-            block.up.parameters_mut(&name("intermediate.dense"), &mut all);
-            block.down.parameters_mut(&name("output.dense"), &mut all);
-            block.output_norm.parameters_mut(&name("output.LayerNorm"), &mut all);
+            let name = |part: &str| format!("{}.{i}.{part}", names.blocks);
+            block.qkv.parameters_mut(&name("qkv"), &mut all);
+            block.attention_out.parameters_mut(&name(names.attention_out), &mut all);
+            block.attention_norm.parameters_mut(&name(names.attention_norm), &mut all);
+            block.up.parameters_mut(&name(names.up), &mut all);
+            block.down.parameters_mut(&name(names.down), &mut all);
+            block.output_norm.parameters_mut(&name(names.output_norm), &mut all);
         }
         all
     }
@@ -289,12 +317,16 @@ impl Encoder {
     /// If a tensor cannot be cut.
     pub fn to_tensors(&mut self) -> Result<HashMap<String, Tensor>> {
         let mut tensors = HashMap::new();
+        if let Some(distance) = &self.distance {
+            tensors.insert(DISTANCE_TABLE.to_owned(), distance.table().clone());
+        }
+        let names = self.names;
         for (name, tensor) in self.parameters_mut() {
             let tensor = tensor.detach();
             match name.split_once(".qkv.") {
                 Some((prefix, suffix)) => {
                     let width = tensor.dim(0)? / 3;
-                    for (i, part) in ["query", "key", "value"].iter().enumerate() {
+                    for (i, part) in names.qkv.iter().enumerate() {
                         let part_of = tensor.narrow(0, i * width, width)?.contiguous()?;
                         tensors.insert(format!("{prefix}.{part}.{suffix}"), part_of);
                     }
@@ -308,35 +340,10 @@ impl Encoder {
     }
 }
 
-/// Reads an encoder's `config.json`.
-///
-/// # Errors
-/// If it is no BERT configuration, or its sizes make no sense together.
-pub fn parse_config(json: &[u8], place: &str) -> Result<Config> {
-    let config: Config = serde_json::from_slice(json)
-        .map_err(|e| Error::model(place, format!("config.json is no BERT configuration: {e}")))?;
-    if let Some(family) = &config.model_type
-        && family != "bert"
-    {
-        return Err(Error::model(place, format!("config.json describes a {family:?} model"))
-            .with_hint("this version reads BERT encoders"));
-    }
-    let sizes = [
-        config.hidden_size,
-        config.num_attention_heads,
-        config.num_hidden_layers,
-        config.intermediate_size,
-        config.max_position_embeddings,
-        config.vocab_size,
-        config.type_vocab_size,
-    ];
-    if sizes.contains(&0) || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-        return Err(Error::model(place, "config.json has sizes that make no sense together"));
-    }
-    if config.hidden_act != candle_transformers::models::bert::HiddenAct::Gelu {
-        return Err(Error::model(place, "config.json asks for another activation than gelu"));
-    }
-    Ok(config)
+/// The block, counted from 0, that a parameter belongs to by its name.
+pub fn block_of(name: &str) -> Option<usize> {
+    let rest = ["encoder.layer.", "transformer.layer."].iter().find_map(|b| name.strip_prefix(b));
+    rest?.split('.').next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::VarBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::inference::{Inference, Weights};
 use super::ops::{attention, gelu, linear, norm, pool};
+use super::{Encoder, EncoderConfig, Packed};
 
 fn random(shape: (usize, usize), rng: &mut ChaCha8Rng) -> Tensor {
     let values: Vec<f32> = (0..shape.0 * shape.1).map(|_| rng.random_range(-1.5..1.5)).collect();
@@ -77,9 +80,47 @@ fn attention_agrees_with_padding() {
     let offsets = [0, 3, 4, 11];
     agree(
         &[random((11, 3 * 24), &mut rng)],
-        |t| attention::attention(&t[0], &offsets, 3),
-        |t| attention::padded(&t[0], &offsets, 3),
+        |t| attention::attention(&t[0], &offsets, 3, None),
+        |t| attention::padded(&t[0], &offsets, 3, None),
     );
+    let distance = super::DistanceBias::new(random((8, 3), &mut rng), 20).unwrap();
+    agree(
+        &[random((11, 3 * 24), &mut rng)],
+        |t| attention::attention(&t[0], &offsets, 3, Some(&distance)),
+        |t| attention::padded(&t[0], &offsets, 3, Some(&distance)),
+    );
+}
+
+/// PyTorch's vectors of small random checkpoints of each family, by tests/golden/families.py.
+#[test]
+fn families_equal_the_reference() {
+    for family in ["roberta", "distilbert", "mpnet"] {
+        let folder = format!("{}/tests/golden/families/{family}", env!("CARGO_MANIFEST_DIR"));
+        let read = |name: &str| std::fs::read(format!("{folder}/{name}")).unwrap();
+        let config = EncoderConfig::parse(&read("config.json"), &folder).unwrap();
+        let weights =
+            crate::model::load_weights(&read("model.safetensors"), &Device::Cpu, &folder).unwrap();
+        let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, &Device::Cpu);
+        let mut encoder = Encoder::load(vb, &config).unwrap();
+        let golden =
+            candle_core::safetensors::load_buffer(&read("golden.safetensors"), &Device::Cpu);
+        let golden = golden.unwrap();
+        let sentences: Vec<Vec<u32>> = ["ids.0", "ids.1"]
+            .map(|name| golden[name].to_dtype(DType::U32).unwrap().to_vec1().unwrap())
+            .into();
+        let batch = Packed::new(sentences.iter().map(Vec::as_slice));
+        let hidden = encoder.forward(&batch, &mut None).unwrap();
+        let expected = Tensor::cat(&[&golden["hidden.0"], &golden["hidden.1"]], 0).unwrap();
+        assert!(difference(&hidden, &expected) < 1e-4, "{family}");
+        let laid_out = Inference::new(&encoder, Weights::F32).unwrap().forward(&batch).unwrap();
+        assert!(difference(&laid_out, &expected) < 1e-4, "{family}");
+        // What is written is what was read.
+        let written = encoder.to_tensors().unwrap();
+        for (name, tensor) in weights.iter().filter(|(name, _)| !name.starts_with("pooler.")) {
+            let written = written.get(name).unwrap_or_else(|| panic!("{family}: {name}"));
+            assert_eq!(written.dims(), tensor.dims(), "{family}: {name}");
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use candle_core::{Storage, Tensor};
 
-use super::{Block, Encoder, Linear, Norm, Packed, ops};
+use super::{Block, DistanceBias, Encoder, Linear, Norm, Packed, ops};
 use crate::error::{Error, Result};
 pub use dense::int8_is_fast;
 use dense::{Dense, Scratch};
@@ -35,8 +35,10 @@ pub enum Weights {
 /// An encoder's layers, laid out.
 pub struct Inference {
     words: Tensor,
-    /// Position embeddings with the first token type's added: (positions, width).
+    /// Position embeddings from the first token's on, with the first token type's added:
+    /// (positions, width).
     positions: Vec<f32>,
+    distance: Option<DistanceBias>,
     norm: RowNorm,
     blocks: Vec<Layer>,
     heads: usize,
@@ -78,14 +80,17 @@ impl Inference {
     pub fn new(encoder: &Encoder, weights: Weights) -> Result<Self> {
         let build = || -> candle_core::Result<Self> {
             let (_, width) = encoder.words.dims2()?;
-            let mut positions = flat(&encoder.positions)?;
-            let token_type = flat(&encoder.token_types.narrow(0, 0, 1)?)?;
-            for row in positions.chunks_exact_mut(width) {
-                row.iter_mut().zip(&token_type).for_each(|(p, t)| *p += t);
+            let mut positions = flat(&encoder.positions)?.split_off(encoder.first_position * width);
+            if let Some(types) = &encoder.token_types {
+                let first = flat(&types.narrow(0, 0, 1)?)?;
+                for row in positions.chunks_exact_mut(width) {
+                    row.iter_mut().zip(&first).for_each(|(p, t)| *p += t);
+                }
             }
             Ok(Inference {
                 words: encoder.words.contiguous()?,
                 positions,
+                distance: encoder.distance.clone(),
                 norm: RowNorm::new(&encoder.norm)?,
                 blocks: encoder
                     .blocks
@@ -127,7 +132,8 @@ impl Inference {
             for (x, qkv) in tiles {
                 layer.qkv.forward(x, qkv, scratch)?;
             }
-            ops::attention::attend(qkv, &batch.offsets, self.heads, context, attention);
+            let distance = self.distance.as_ref();
+            ops::attention::attend(qkv, &batch.offsets, self.heads, distance, context, attention);
             let tiles = x.chunks_mut(TILE * width).zip(context.chunks(TILE * width));
             for (x, context) in tiles {
                 let n = x.len() / width;

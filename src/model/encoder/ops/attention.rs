@@ -7,30 +7,43 @@ use rten_vecmath::Softmax;
 
 use super::matrix::{View, multiply};
 use super::{floats, with_floats};
+use crate::model::encoder::DistanceBias;
 
 /// Attention of each sentence's tokens to one another.
 ///
 /// `qkv` (rows, 3 · width) holds the queries, keys and values of all heads side by side;
-/// `offsets` are the sentences' first rows and, last, the number of rows. Returns (rows, width).
+/// `offsets` are the sentences' first rows and, last, the number of rows. `distance` is added to the
+/// scores and gets no gradient. Returns (rows, width).
 ///
 /// # Errors
 /// If the width is not a multiple of `heads` or types do not fit.
-pub fn attention(qkv: &Tensor, offsets: &[usize], heads: usize) -> Result<Tensor> {
+pub fn attention(
+    qkv: &Tensor,
+    offsets: &[usize],
+    heads: usize,
+    distance: Option<&DistanceBias>,
+) -> Result<Tensor> {
     let (rows, triple) = qkv.dims2()?;
     let width = triple / 3;
     if triple % 3 != 0 || width % heads != 0 || offsets.last() != Some(&rows) {
         candle_core::bail!("attention with {heads} heads over shape {:?}", qkv.shape())
     }
     if qkv.device().is_cpu() {
-        qkv.contiguous()?.apply_op1(Packed { offsets: offsets.to_vec(), heads })
+        let distance = distance.cloned();
+        qkv.contiguous()?.apply_op1(Packed { offsets: offsets.to_vec(), heads, distance })
     } else {
-        padded(qkv, offsets, heads)
+        padded(qkv, offsets, heads, distance)
     }
 }
 
 /// The same by candle's own operations, on any device: rows are gathered into a padded
 /// rectangle for the attention alone.
-pub(crate) fn padded(qkv: &Tensor, offsets: &[usize], heads: usize) -> Result<Tensor> {
+pub(crate) fn padded(
+    qkv: &Tensor,
+    offsets: &[usize],
+    heads: usize,
+    distance: Option<&DistanceBias>,
+) -> Result<Tensor> {
     let device = qkv.device();
     let (rows, triple) = qkv.dims2()?;
     let (width, depth) = (triple / 3, triple / 3 / heads);
@@ -58,7 +71,13 @@ pub(crate) fn padded(qkv: &Tensor, offsets: &[usize], heads: usize) -> Result<Te
             .contiguous()
     };
     let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-    let scores = (q.matmul(&k.t()?)? * (1.0 / (depth as f64).sqrt()))?.broadcast_add(&mask)?;
+    let mut scores = (q.matmul(&k.t()?)? * (1.0 / (depth as f64).sqrt()))?.broadcast_add(&mask)?;
+    if let Some(distance) = distance {
+        let rows = (0..heads).flat_map(|h| (0..longest).map(move |i| (h, i)));
+        let bias: Vec<f32> = rows.flat_map(|(h, i)| distance.of(h, i, longest)).copied().collect();
+        let bias = Tensor::from_vec(bias, (1, heads, longest, longest), device)?;
+        scores = scores.broadcast_add(&bias.to_dtype(qkv.dtype())?)?;
+    }
     let weights = candle_nn::ops::softmax(&scores, D::Minus1)?;
     weights
         .matmul(&v)?
@@ -74,12 +93,13 @@ pub(crate) fn attend(
     qkv: &[f32],
     offsets: &[usize],
     heads: usize,
+    distance: Option<&DistanceBias>,
     out: &mut [f32],
     weights: &mut Vec<f32>,
 ) {
     let width = out.len() / offsets.last().copied().unwrap_or(0).max(1);
     for head in Head::all(offsets, heads, width) {
-        head.weights(qkv, weights);
+        head.weights(qkv, distance, weights);
         let w = View::new(weights, head.length, head.length, head.length);
         multiply(&mut out[head.output()..], width, w, head.part(qkv, 2), 1.0, false);
     }
@@ -88,6 +108,7 @@ pub(crate) fn attend(
 struct Packed {
     offsets: Vec<usize>,
     heads: usize,
+    distance: Option<DistanceBias>,
 }
 
 /// Where one head of one sentence lies in the packed rows.
@@ -128,12 +149,16 @@ impl Head {
     }
 
     /// Attention weights (length, length).
-    fn weights(&self, qkv: &[f32], weights: &mut Vec<f32>) {
+    fn weights(&self, qkv: &[f32], distance: Option<&DistanceBias>, weights: &mut Vec<f32>) {
         weights.clear();
         weights.resize(self.length * self.length, 0.0);
         let (q, k) = (self.part(qkv, 0), self.part(qkv, 1));
         multiply(weights, self.length, q, k.t(), self.scale(), false);
-        for row in weights.chunks_exact_mut(self.length) {
+        for (i, row) in weights.chunks_exact_mut(self.length).enumerate() {
+            if let Some(distance) = distance {
+                let bias = distance.of(self.head, i, self.length);
+                row.iter_mut().zip(bias).for_each(|(score, bias)| *score += bias);
+            }
             Softmax::new_mut(row).dispatch();
         }
     }
@@ -148,7 +173,8 @@ impl CustomOp1 for Packed {
         let (rows, triple) = layout.shape().dims2()?;
         let width = triple / 3;
         let mut out = vec![0f32; rows * width];
-        attend(floats(qkv, layout)?, &self.offsets, self.heads, &mut out, &mut Vec::new());
+        let (qkv, distance) = (floats(qkv, layout)?, self.distance.as_ref());
+        attend(qkv, &self.offsets, self.heads, distance, &mut out, &mut Vec::new());
         Ok((CpuStorage::F32(out), (rows, width).into()))
     }
 
@@ -163,7 +189,7 @@ impl CustomOp1 for Packed {
             with_floats(grad, |grad| {
                 for head in Head::all(&self.offsets, self.heads, width) {
                     let n = head.length;
-                    head.weights(qkv, &mut weights);
+                    head.weights(qkv, self.distance.as_ref(), &mut weights);
                     let p = View::new(&weights, n, n, n);
                     let d_out = View::new(&grad[head.output()..], n, head.depth, width);
                     let mut place = |part, lhs, rhs, scale| {
