@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::model::CheckpointArgs;
 use super::{OK, SKIPPED};
 use crate::corpus::Skip;
 use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Model, PrecisionChoice};
+use crate::model::{Model, PrecisionChoice};
 use crate::training::data::read_labelled;
 use crate::training::evaluate::{Evaluation, evaluate};
 
@@ -24,10 +25,12 @@ A row of DATA is a JSON object with `text` and a field for each layer: a label, 
 or `target: {mention, start, end, LAYER}`. Figures come with 95% intervals from a bootstrap that
 resamples documents.")]
 pub struct Args {
-    /// The model's folder, or `default` for the built-in one
+    /// The model: a folder, ORG/NAME[@REV] of the Hugging Face Hub, or `default`
     bundle: String,
     /// Labelled sentences, JSON lines
     data: PathBuf,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -46,10 +49,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let bundle = match args.bundle.as_str() {
-        "default" => Bundle::embedded()?,
-        folder => Bundle::open(folder.as_ref())?,
-    };
+    let bundle = args.checkpoint.open(&args.bundle)?;
     let devices = args.device.open_all()?;
     let model = Model::load_for_scoring(&bundle, &devices, args.precision)?;
     let data = read_labelled(&args.data, model.codebook(), None)?;

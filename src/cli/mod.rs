@@ -7,6 +7,7 @@ mod compare;
 mod evaluate;
 mod explain;
 mod export;
+mod model;
 mod progress;
 mod score;
 mod show;

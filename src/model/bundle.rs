@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::calibration::Calibration;
+use super::checkpoint::Questions;
 use super::codebook::{Codebook, Layer};
 use super::hub::{Files, MOST_CONFIG, MOST_TOKENIZER, MOST_WEIGHTS};
 use crate::error::{Error, Result};
@@ -47,6 +48,9 @@ pub struct Meta {
     /// What it was trained on and how, for people and for repeating it.
     #[serde(default)]
     pub training: toml::Table,
+    /// For a checkpoint of the Hub that is asked as it is: the questions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Questions>,
     /// Temperature and thresholds of each layer.
     pub calibration: BTreeMap<String, Calibration>,
     /// Figures reached, by data set and layer.
@@ -62,6 +66,19 @@ impl Meta {
         self.calibration.get(&layer.name).cloned().unwrap_or_else(|| Calibration::none(layer))
     }
 
+    /// Layers whose probabilities are the model's own, neither fitted nor given thresholds on
+    /// labelled sentences.
+    pub fn uncalibrated(&self) -> impl Iterator<Item = &Layer> {
+        self.codebook.layers.iter().filter(|l| !self.calibration.contains_key(&l.name))
+    }
+
+    /// Layers that are asked as hypotheses, with those.
+    pub fn zero_shot(&self) -> BTreeMap<String, String> {
+        let hypotheses = self.checkpoint.iter().flat_map(|q| &q.hypotheses);
+        let layers = self.codebook.layers.iter().zip(hypotheses);
+        layers.map(|(layer, hypothesis)| (layer.name.clone(), hypothesis.clone())).collect()
+    }
+
     pub(super) fn validate(&self, place: &str) -> Result<()> {
         if self.format != FORMAT {
             return Err(Error::model(
@@ -71,6 +88,9 @@ impl Meta {
             .with_hint("use the parallax version that wrote it, or train it again"));
         }
         self.codebook.validate()?;
+        if let Some(questions) = &self.checkpoint {
+            questions.validate(&self.codebook, place)?;
+        }
         if self.max_length < 8 {
             return Err(Error::model(place, "parallax.toml: max_length is below 8"));
         }
@@ -115,8 +135,10 @@ impl Bundle {
         let files = Files::in_folder(dir);
         match files.read(META, MOST_CONFIG)? {
             Some(meta) => Self::read(&files, &meta),
-            None if dir.is_dir() => Err(Error::model(files.place(), "the folder has no parallax.toml")
-                .with_hint("a bundle is made by `parallax train`")),
+            None if dir.is_dir() => {
+                Err(Error::model(files.place(), "the folder has no parallax.toml")
+                    .with_hint("a bundle is made by `parallax train`"))
+            }
             None => Err(Error::model(files.place(), "there is no such model folder")
                 .with_hint("leave --model out for the built-in model, or give a bundle's folder")),
         }

@@ -41,7 +41,7 @@ pub(super) fn prepare(model: &Model, example: &Example) -> Result<Prepared> {
     let shift = model.tokenizer.n_before();
     let mut unit = Unit {
         ids: model.tokenizer.frame(&tokens.ids[..tokens.ids.len().min(capacity)]),
-        mentions: Vec::new(),
+        ..Unit::default()
     };
     let mut choices = Vec::new();
     for (layer, answer) in answers.iter_mut().enumerate() {

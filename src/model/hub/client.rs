@@ -57,8 +57,10 @@ impl Client {
     pub(super) fn new(settings: &Settings, place: &str) -> Result<Self> {
         let endpoint = settings.endpoint.trim_end_matches('/').to_owned();
         if !["http://", "https://"].iter().any(|s| endpoint.starts_with(s)) {
-            return Err(Error::setting(format!("the Hub's address {endpoint:?} is no http address"))
-                .with_hint("HF_ENDPOINT is given as https://HOST"));
+            return Err(Error::setting(format!(
+                "the Hub's address {endpoint:?} is no http address"
+            ))
+            .with_hint("HF_ENDPOINT is given as https://HOST"));
         }
         let config = || {
             Agent::config_builder()
@@ -71,8 +73,9 @@ impl Client {
                 .timeout_recv_response(Some(Duration::from_secs(30)))
                 .timeout_per_read(Some(Duration::from_secs(60)))
         };
-        let following =
-            config().max_redirects(MOST_REDIRECTS).redirect_auth_headers(RedirectAuthHeaders::SameHost);
+        let following = config()
+            .max_redirects(MOST_REDIRECTS)
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost);
         Ok(Client {
             agent: config().max_redirects(0).build().into(),
             following: following.build().into(),
@@ -244,9 +247,7 @@ impl Client {
             (_, "RepoNotFound") if self.token.is_some() => {
                 told("the Hub shows no such repository".into(), log_in)
             }
-            (401, _) => {
-                told("the Hub has no such repository, or asks for a log-in".into(), log_in)
-            }
+            (401, _) => told("the Hub has no such repository, or asks for a log-in".into(), log_in),
             (403, _) => told("the Hub does not let this account read it".into(), log_in),
             // A mirror without error codes.
             (404, "") => Refusal::NoFile,

@@ -48,7 +48,8 @@ impl Repository {
             true => None,
             false => Some(Client::new(&settings, &id.to_string())?),
         };
-        let mut repository = Repository { id, commit: String::new(), cached, folder, client, settings };
+        let mut repository =
+            Repository { id, commit: String::new(), cached, folder, client, settings };
         repository.find_commit()?;
         Ok(repository)
     }
@@ -225,7 +226,9 @@ impl Repository {
                     self.id.to_string(),
                     format!("{name} came with other bytes than its checksum says"),
                 )
-                .with_hint("try again; if it stays so, the Hub or its mirror is not to be trusted"));
+                .with_hint(
+                    "try again; if it stays so, the Hub or its mirror is not to be trusted",
+                ));
             }
             taken_up = false;
         }
