@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Blocks;
-use super::head::{Activation, ClassifierHead, Pooling};
+use super::head::{Activation, ClassifierHead, Dense, Pooling};
 use crate::model::encoder::Linear;
 use crate::model::encoder::ops::norm::layer_norm;
 
@@ -178,10 +178,10 @@ impl Config {
         let width = self.width;
         Ok(ClassifierHead {
             pooling: Pooling::First,
-            hidden: candle_nn::linear(width, width, vb.pp("pooler.dense"))?,
+            hidden: Dense::load(width, width, true, vb.pp("pooler.dense"))?,
             activation: self.pooler,
             norm: None,
-            output: candle_nn::linear(width, labels, vb.pp("classifier"))?,
+            output: Dense::load(width, labels, true, vb.pp("classifier"))?,
         })
     }
 }

@@ -2,16 +2,16 @@
 //! over the first token.
 
 use candle_core::Result;
-use candle_nn::{VarBuilder, linear};
+use candle_nn::VarBuilder;
 
-use super::head::{Activation, ClassifierHead, Pooling};
+use super::head::{Activation, ClassifierHead, Dense, Pooling};
 
 pub(super) fn head(width: usize, labels: usize, vb: VarBuilder) -> Result<ClassifierHead> {
     Ok(ClassifierHead {
         pooling: Pooling::First,
-        hidden: linear(width, width, vb.pp("pre_classifier"))?,
+        hidden: Dense::load(width, width, true, vb.pp("pre_classifier"))?,
         activation: Activation::Relu,
         norm: None,
-        output: linear(width, labels, vb.pp("classifier"))?,
+        output: Dense::load(width, labels, true, vb.pp("classifier"))?,
     })
 }

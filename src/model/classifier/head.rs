@@ -1,9 +1,9 @@
 //! The head of a sequence classifier: pooling, a hidden layer, the labels' logits.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Linear, Module};
+use candle_nn::VarBuilder;
 
-use crate::model::encoder::ops::{gelu, norm};
+use crate::model::encoder::ops::{gelu, linear, norm};
 
 /// What of the tokens' vectors the head sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +43,43 @@ impl Activation {
     }
 }
 
+/// Weight and bias of a layer.
+#[derive(Debug, Clone)]
+pub(super) struct Dense {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Dense {
+    /// Reads a layer; one without a bias gets zeros.
+    pub(super) fn load(
+        inputs: usize,
+        outputs: usize,
+        has_bias: bool,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let weight = vb.get((outputs, inputs), "weight")?;
+        let bias = match has_bias {
+            true => vb.get(outputs, "bias")?,
+            false => Tensor::zeros(outputs, weight.dtype(), weight.device())?,
+        };
+        Ok(Dense { weight, bias })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        linear::linear(x, &self.weight, &self.bias)
+    }
+}
+
 /// From pooled vectors to logits.
 #[derive(Debug, Clone)]
 pub(in crate::model) struct ClassifierHead {
     pub(super) pooling: Pooling,
-    pub(super) hidden: Linear,
+    pub(super) hidden: Dense,
     pub(super) activation: Activation,
     /// Weight and epsilon of a layer norm without a bias, after the activation.
     pub(super) norm: Option<(Tensor, f64)>,
-    pub(super) output: Linear,
+    pub(super) output: Dense,
 }
 
 impl ClassifierHead {

@@ -3,13 +3,13 @@
 //! of candle-transformers.
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{VarBuilder, linear, linear_b};
+use candle_nn::VarBuilder;
 use candle_transformers::models::modernbert as candle_modernbert;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Blocks;
-use super::head::{Activation, ClassifierHead, Pooling};
+use super::head::{Activation, ClassifierHead, Dense, Pooling};
 
 /// Positions beyond this are not laid out: sentences are windowed long before.
 const MOST_POSITIONS: usize = 8192;
@@ -145,10 +145,10 @@ impl Config {
         let width = self.blocks.hidden_size;
         Ok(ClassifierHead {
             pooling: self.pooling,
-            hidden: linear_b(width, width, self.classifier_bias, vb.pp("head.dense"))?,
+            hidden: Dense::load(width, width, self.classifier_bias, vb.pp("head.dense"))?,
             activation: self.activation,
             norm: Some((vb.get(width, "head.norm.weight")?, self.blocks.layer_norm_eps)),
-            output: linear(width, labels, vb.pp("classifier"))?,
+            output: Dense::load(width, labels, true, vb.pp("classifier"))?,
         })
     }
 }

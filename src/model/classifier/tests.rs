@@ -91,12 +91,13 @@ fn logits_are_those_of_pytorch() {
             assert_eq!(found[0].layers[0].len(), rows[0].logits.len(), "{family}");
             let off = furthest(&found, rows);
             assert!(off < 1e-4, "{family}: {off}");
-            // Neighbours do not matter.
+            // Neighbours matter no more than rounding does: products of other shapes add up in
+            // another order.
             for (unit, together) in units.iter().zip(&found) {
                 let alone = &model.predict(&[unit]).expect("it runs")[0];
                 let differences = alone.layers[0].iter().zip(&together.layers[0]);
                 let off = differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(off <= 1e-6, "{family}: {off}");
+                assert!(off < 1e-5, "{family}: {off}");
             }
         }
     }
@@ -202,10 +203,10 @@ fn layers_come_from_the_labels() {
 
 #[test]
 fn other_families_score_in_f32_alone() {
-    let bundle = bundle("modernbert", &CheckpointOptions::default()).expect("it opens");
+    let other = bundle("modernbert", &CheckpointOptions::default()).expect("it opens");
     let int8 = PrecisionChoice::Exactly(Precision::Int8);
-    assert!(Model::load_for_scoring(&bundle, &[Device::Cpu], int8).is_err());
-    let kin = super::tests::bundle("distilbert", &CheckpointOptions::default()).expect("it opens");
+    assert!(Model::load_for_scoring(&other, &[Device::Cpu], int8).is_err());
+    let kin = bundle("distilbert", &CheckpointOptions::default()).expect("it opens");
     let model = Model::load_for_scoring(&kin, &[Device::Cpu], int8).expect("it loads");
     assert_eq!(model.precision(), Precision::Int8);
 }
