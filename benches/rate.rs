@@ -14,7 +14,6 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::BertModel;
 use clap::Parser;
-use parallax::model::encoder::parse_config;
 use parallax::model::predict::{Batching, predict_all};
 use parallax::model::{Bundle, Model, PrecisionChoice, Unit, load_weights};
 
@@ -121,7 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn stock_model(bundle: &Bundle, device: &Device) -> Result<BertModel, Box<dyn Error>> {
     let weights = load_weights(&bundle.weights, device, &bundle.place)?;
     let vb = VarBuilder::from_tensors(weights, DType::F32, device);
-    Ok(BertModel::load(vb, &parse_config(&bundle.config, &bundle.place)?)?)
+    Ok(BertModel::load(vb, &serde_json::from_slice(&bundle.config)?)?)
 }
 
 fn stock_pass(

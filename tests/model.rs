@@ -80,7 +80,7 @@ fn equals_candle_transformers() {
     let model = model();
     let weights = parallax::model::load_weights(&bundle.weights, &Device::Cpu, "default").unwrap();
     let vb = candle_nn::VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
-    let config = parallax::model::encoder::EncoderConfig::parse(&bundle.config, "default").unwrap();
+    let config = serde_json::from_slice(&bundle.config).unwrap();
     let reference = candle_transformers::models::bert::BertModel::load(vb, &config).unwrap();
     let text = "The ferry, officials said, would not sail before Thursday.";
     let prepared = model.prepare(text, &[]).unwrap();
@@ -197,56 +197,4 @@ fn evaluate_prints_and_writes_figures() {
     assert!(engagement["labels"]["deny"]["support"].as_u64().unwrap() >= 12);
     // Text and labels come from one hand, so this is a smoke alarm and no measurement.
     assert!(engagement["macro_f1"].as_f64().unwrap() > 0.7, "{text}");
-}
-
-/// One epoch on a handful of sentences, on top of the default model's own encoder.
-#[test]
-fn trains_a_layer_of_ones_own() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    std::fs::write(
-        at("codebook.toml"),
-        "name = \"mine\"\n[[layer]]\nname = \"weather\"\nkind = \"single\"\n\
-         labels = [{ name = \"wet\" }, { name = \"dry\" }]\n",
-    )
-    .unwrap();
-    std::fs::write(
-        at("recipe.toml"),
-        "name = \"mine\"\nversion = \"1\"\nbase = \"models/default\"\nlicence = \"CC0-1.0\"\n\
-         codebook = \"codebook.toml\"\n[optimizer]\nepochs = 3\nbatch_size = 8\n\
-         freeze_words = true\n[dev]\nshare = 0.3\n[[data]]\npath = \"rows.jsonl\"\n",
-    )
-    .unwrap();
-    let rows: String = (0..40)
-        .map(|i| {
-            let (label, what) = [("wet", "Rain fell on"), ("dry", "Drought gripped")][i % 2];
-            format!("{{\"text\": \"{what} valley number {i}.\", \"weather\": \"{label}\"}}\n")
-        })
-        .collect();
-    std::fs::write(at("rows.jsonl"), rows).unwrap();
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
-        command.args(args).assert()
-    };
-    let (recipe, data, out) = (at("recipe.toml"), dir.path().to_owned(), at("model"));
-    let train = [
-        "train",
-        recipe.to_str().unwrap(),
-        "--data",
-        data.to_str().unwrap(),
-        "--out",
-        out.to_str().unwrap(),
-    ];
-    run(&train).success();
-    // The bundle can be opened, measured and trained again only with --force.
-    let rows = at("rows.jsonl");
-    let output = run(&["evaluate", out.to_str().unwrap(), rows.to_str().unwrap()])
-        .success()
-        .get_output()
-        .clone();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("weather"), "{text}");
-    run(&train).code(1);
-    let mut model = Model::load(&Bundle::open(&out).unwrap(), &Device::Cpu).unwrap();
-    assert!(model.parameters_mut().iter().any(|(name, _)| name == "layers.weather.output.bias"));
 }

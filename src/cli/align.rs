@@ -56,10 +56,11 @@ pub fn align(
         started.elapsed().as_secs_f64()
     );
     if !summary.with_vectors {
-        eprintln!(
-            "note: the folder holds no sentence vectors, so only words were compared; \
-             `parallax score --vectors` writes them"
-        );
+        let advice = match model.gives_vectors() {
+            true => "; `parallax score --vectors` writes them",
+            false => ", which this model does not give",
+        };
+        eprintln!("note: the folder holds no sentence vectors{advice}; only words were compared");
     }
     Ok(summary)
 }

@@ -198,6 +198,10 @@ fn summarise(record: &RunRecord) {
     for (found, used) in &record.outlets_renamed {
         eprintln!("outlet {found:?} is counted as {used:?}");
     }
+    if !record.model.uncalibrated.is_empty() {
+        let layers = record.model.uncalibrated.join(", ");
+        eprintln!("note: {layers}: the model's own probabilities, not calibrated");
+    }
     if record.targets_discovered {
         eprintln!("targets, the most frequent names: {}", record.targets.join(", "));
     }

@@ -128,6 +128,17 @@ impl Bundle {
     }
 }
 
+impl Bundle {
+    /// Opens a model by its name as [`Bundle::find`] does, with the environment's settings and
+    /// nothing asked.
+    ///
+    /// # Errors
+    /// As for [`Bundle::find`].
+    pub fn named(model: &str) -> Result<Self> {
+        Self::find(model, &CheckpointOptions::default(), Settings::from_env)
+    }
+}
+
 impl CheckpointOptions {
     /// Refuses options that a bundle has no use for.
     fn refuse_for(&self, place: &str) -> Result<()> {
@@ -159,7 +170,7 @@ fn from_checkpoint(files: &Files, options: &CheckpointOptions) -> Result<Bundle>
         None => {
             let dir = Path::new(&place).canonicalize().unwrap_or_default();
             let name = dir.file_name().map(|n| n.to_string_lossy().into_owned());
-            (name.unwrap_or_else(|| place.clone()), String::new())
+            (name.unwrap_or_else(|| place.clone()), sha256_hex(&weights)[..12].to_owned())
         }
     };
     let layer_name = match &options.layer_name {

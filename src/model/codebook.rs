@@ -72,6 +72,15 @@ pub struct Codebook {
 }
 
 impl Codebook {
+    /// Reads a codebook's file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or as for [`Codebook::from_toml`].
+    pub fn open(path: &std::path::Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        Self::from_toml(&text)
+    }
+
     /// Reads a codebook from TOML.
     ///
     /// # Errors

@@ -84,6 +84,16 @@ pub struct Prediction {
     pub vector: Vec<f32>,
 }
 
+/// What the heads read of a batch.
+pub struct Features {
+    /// First token beside the mean of all tokens: (units, 2 · width).
+    pub sentences: Tensor,
+    /// The same of the sentence, and the mean of the mention's tokens: (mentions, 3 · width).
+    pub mentions: Option<Tensor>,
+    /// Sentence vectors: (units, width).
+    pub vectors: Tensor,
+}
+
 /// A batch's outputs as tensors, for training.
 pub struct Forward {
     /// For each layer of the codebook its logits: (units, labels), or (mentions, labels) for
@@ -331,28 +341,37 @@ impl Model {
         units: &[&Unit],
         dropout: &mut Option<Dropout>,
     ) -> candle_core::Result<Forward> {
+        let features = self.features(units, dropout)?;
+        Ok(Forward { logits: self.logits(&features, dropout)?, vectors: features.vectors })
+    }
+
+    /// Runs the encoder on a batch.
+    ///
+    /// # Errors
+    /// As for [`Model::forward`].
+    pub fn features(
+        &self,
+        units: &[&Unit],
+        dropout: &mut Option<Dropout>,
+    ) -> candle_core::Result<Features> {
         let batch =
             Packed::with_types(units.iter().map(|u| (u.ids.as_slice(), u.types.as_slice())));
         let hidden = self.backbone.forward(&batch, &self.device, dropout)?;
-        self.read(units, &batch, hidden, dropout)
+        self.read(units, &batch, hidden)
     }
 
-    /// What the head or heads make of the tokens' vectors `hidden` of a batch.
+    /// What the heads read of the tokens' vectors `hidden` of a batch.
     fn read(
         &self,
         units: &[&Unit],
         batch: &Packed,
         hidden: Tensor,
-        dropout: &mut Option<Dropout>,
-    ) -> candle_core::Result<Forward> {
+    ) -> candle_core::Result<Features> {
         let rows: Vec<Range<usize>> = batch.rows().collect();
         let firsts: Vec<u32> = rows.iter().map(|r| r.start as u32).collect();
         let firsts = Tensor::from_vec(firsts, rows.len(), &self.device)?;
         let vectors = encoder::ops::pool::mean_of_runs(&hidden, &rows)?;
         let firsts = hidden.index_select(&firsts, 0)?;
-        if let Some(head) = &self.classifier {
-            return Ok(Forward { logits: vec![Some(head.forward(&firsts, &vectors)?)], vectors });
-        }
         // [CLS; mean] reads better than either alone.
         let sentences = Tensor::cat(&[&firsts, &vectors], 1)?;
         let (mut runs, mut owners) = (Vec::new(), Vec::new());
@@ -369,19 +388,29 @@ impl Model {
             let means = encoder::ops::pool::mean_of_runs(&hidden, &runs)?;
             Some(Tensor::cat(&[&sentences.index_select(&owners, 0)?, &means], 1)?)
         };
-        let logits = self
-            .meta
-            .codebook
-            .layers
-            .iter()
-            .zip(&self.heads)
-            .map(|(layer, head)| match (layer.kind, &mentions) {
+        Ok(Features { sentences, mentions, vectors })
+    }
+
+    /// Runs all heads: for each layer of the codebook its logits, as in [`Forward`].
+    ///
+    /// # Errors
+    /// If the features are of another width than the heads.
+    pub fn logits(
+        &self,
+        features: &Features,
+        dropout: &mut Option<Dropout>,
+    ) -> candle_core::Result<Vec<Option<Tensor>>> {
+        if let Some(head) = &self.classifier {
+            return Ok(vec![Some(head.forward(&features.sentences)?)]);
+        }
+        let layers = self.meta.codebook.layers.iter().zip(&self.heads);
+        layers
+            .map(|(layer, head)| match (layer.kind, &features.mentions) {
                 (LayerKind::Target, None) => Ok(None),
-                (LayerKind::Target, Some(features)) => head.forward(features, dropout).map(Some),
-                _ => head.forward(&sentences, dropout).map(Some),
+                (LayerKind::Target, Some(mentions)) => head.forward(mentions, dropout).map(Some),
+                _ => head.forward(&features.sentences, dropout).map(Some),
             })
-            .collect::<candle_core::Result<_>>()?;
-        Ok(Forward { logits, vectors })
+            .collect()
     }
 
     /// What the model makes of each unit. The result for a unit does not depend on the

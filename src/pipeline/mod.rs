@@ -7,12 +7,15 @@ pub mod axes;
 pub mod explain;
 pub mod export;
 mod joined;
+mod lesson;
 mod profile;
 mod read;
 pub mod report;
 pub mod run;
 pub mod score;
 mod tables;
+pub mod train;
+
 pub mod words;
 
 pub use align::{AlignSummary, align_folder};

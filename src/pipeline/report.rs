@@ -9,6 +9,7 @@ use super::ProfileSummary;
 use super::read::read_rows;
 use super::run::RunRecord;
 use crate::error::{Error, Result};
+use crate::model::checkpoint::TARGET;
 use crate::model::codebook::Codebook;
 use crate::profile::Settings;
 use crate::report::claims::Claims;
@@ -125,9 +126,9 @@ fn notes_on_the_model(run: &RunRecord) -> Vec<String> {
     for (layer, hypothesis) in &run.model.zero_shot {
         notes.push(format!(
             "Zero-shot: {} was not learnt from labelled sentences. The model was asked whether \
-             “{hypothesis}” follows from the sentence; its first label means what the model was \
-             trained to call so.",
-            names(vec![layer])
+             “{hypothesis}” follows from each sentence{}; the labels are those of its training.",
+            names(vec![layer]),
+            if hypothesis.contains(TARGET) { ", with the words of each mention in it" } else { "" },
         ));
     }
     notes

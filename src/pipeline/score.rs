@@ -169,7 +169,10 @@ fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// The most frequent names of the articles, the outlets' own left out.
-fn discover(articles: impl Iterator<Item = Result<Article>>, n: usize) -> Result<Vec<Target>> {
+pub(super) fn discover(
+    articles: impl Iterator<Item = Result<Article>>,
+    n: usize,
+) -> Result<Vec<Target>> {
     let mut discovery = TargetDiscovery::default();
     let mut outlets = HashSet::new();
     for article in articles {

@@ -62,6 +62,35 @@ pub(super) fn fresh_model(
     Ok(Model::assemble(meta, tokenizer, encoder, heads, device))
 }
 
+/// Swaps the encoder's parameters for variables, for a stage before the layers are trained,
+/// with the learning rate `rate`.
+///
+/// # Errors
+/// If a variable cannot be made.
+pub(super) fn encoder_parameters(
+    model: &mut Model,
+    recipe: &Recipe,
+    rate: f64,
+) -> Result<Vec<Parameter>> {
+    let mut stage = recipe.clone();
+    stage.optimizer.encoder_rate = rate;
+    let mut parameters = make_parameters(model, &stage)?;
+    parameters.retain(|p| !p.name.starts_with("layers."));
+    Ok(parameters)
+}
+
+/// Takes the variables out of the model again, with the values that they have.
+///
+/// # Errors
+/// If a value cannot be copied.
+pub(super) fn settle(model: &mut Model) -> Result<()> {
+    for (_, tensor) in model.parameters_mut() {
+        // The bundle holds half precision; what is trained on top should see what it will hold.
+        *tensor = tensor.detach().to_dtype(DType::F16)?.to_dtype(DType::F32)?;
+    }
+    Ok(())
+}
+
 /// Swaps the model's parameters for variables and sets each one's rate and decay.
 pub(super) fn make_parameters(model: &mut Model, recipe: &Recipe) -> Result<Vec<Parameter>> {
     let o = &recipe.optimizer;
@@ -70,7 +99,9 @@ pub(super) fn make_parameters(model: &mut Model, recipe: &Recipe) -> Result<Vec<
     for (name, tensor) in model.parameters_mut() {
         let block = block_of(&name);
         let embedding = name.starts_with("embeddings.");
-        if (o.freeze_words && name == "embeddings.word_embeddings.weight")
+        let of_encoder = embedding || block.is_some();
+        if (o.encoder_rate == 0.0 && of_encoder)
+            || (o.freeze_words && name == "embeddings.word_embeddings.weight")
             || (o.freeze_blocks > 0 && embedding)
             || block.is_some_and(|b| b < o.freeze_blocks)
         {

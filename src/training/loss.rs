@@ -8,7 +8,7 @@ use candle_nn::ops::log_softmax;
 
 use super::data::{Answer, Choice, Example};
 use super::recipe::LayerSettings;
-use crate::model::Layer;
+use crate::model::{Layer, LayerKind};
 
 /// The loss of one layer.
 #[derive(Debug, Clone)]
@@ -89,6 +89,42 @@ impl LayerLoss {
         self.scaled(self.multi(logits, answers)?, normaliser)
     }
 
+    /// The loss against a teacher's probabilities, one row of `logits` for each of `rows`, as a
+    /// mean over `count` rows (those of the whole batch). `None` if there is no row among them.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn of_probabilities(
+        &self,
+        logits: &Tensor,
+        rows: &[Option<&[f32]>],
+        kind: LayerKind,
+        count: usize,
+    ) -> Result<Option<Tensor>> {
+        if rows.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let n = logits.dim(1)?;
+        let (mut wanted, mut weights) = (vec![0f32; rows.len() * n], vec![0f32; rows.len() * n]);
+        for (i, row) in rows.iter().enumerate() {
+            let Some(row) = row else { continue };
+            if row.len() != n {
+                candle_core::bail!("a teacher's {} probabilities for {n} labels", row.len())
+            }
+            wanted[i * n..(i + 1) * n].copy_from_slice(row);
+            weights[i * n..(i + 1) * n].fill(1.0);
+        }
+        let wanted = tensor(wanted, (rows.len(), n), logits.device())?;
+        let (sum, parts) = match kind {
+            LayerKind::Multi => {
+                let weights = tensor(weights, (rows.len(), n), logits.device())?;
+                ((binary(logits, &wanted)? * weights)?.sum_all()?, count * n)
+            }
+            _ => ((log_softmax(logits, D::Minus1)? * wanted)?.sum_all()?.neg()?, count),
+        };
+        Ok(Some((sum * (f64::from(self.weight) / parts.max(1) as f64))?))
+    }
+
     fn scaled(&self, loss: Option<Tensor>, normaliser: Normaliser) -> Result<Option<Tensor>> {
         let scale = f64::from(self.weight / normaliser.0.max(f32::MIN_POSITIVE));
         loss.map(|l| l * scale).transpose()
@@ -115,7 +151,7 @@ impl LayerLoss {
         Ok(Some((log_softmax(logits, D::Minus1)? * wanted)?.sum_all()?.neg()?))
     }
 
-    /// Binary cross-entropy of each label, in the form that does not overflow.
+    /// Weighted binary cross-entropy of each label.
     fn multi(&self, logits: &Tensor, answers: &[&Answer]) -> Result<Option<Tensor>> {
         let n = logits.dim(1)?;
         let mut wanted = vec![0f32; answers.len() * n];
@@ -139,10 +175,14 @@ impl LayerLoss {
         let shape = (answers.len(), n);
         let wanted = tensor(wanted, shape, logits.device())?;
         let weights = tensor(weights, shape, logits.device())?;
-        let log_term = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
-        let loss = ((logits.relu()? - (logits * wanted)?)? + log_term)?;
-        Ok(Some((loss * weights)?.sum_all()?))
+        Ok(Some((binary(logits, &wanted)? * weights)?.sum_all()?))
     }
+}
+
+/// Binary cross-entropy of each logit, in the form that does not overflow.
+fn binary(logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+    let log_term = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
+    (logits.relu()? - (logits * wanted)?)? + log_term
 }
 
 fn tensor(values: Vec<f32>, shape: (usize, usize), device: &Device) -> Result<Tensor> {
@@ -181,6 +221,25 @@ mod tests {
         let choices = [Some(Choice { label: 2, alternative: None }), None];
         let value = loss.of_choices(&logits, &choices, normaliser).unwrap().unwrap();
         assert!((value.to_scalar::<f32>().unwrap() - 4f32.ln()).abs() < 1e-6);
+    }
+
+    /// Against certain probabilities the loss is that against labels.
+    #[test]
+    fn a_teacher_without_doubt_is_a_label() {
+        let logits = Tensor::new(&[[2f32, -1.0], [0.5, 0.25]], &Device::Cpu).unwrap();
+        let loss = plain(2);
+        let scalar = |t: Option<Tensor>| t.unwrap().to_scalar::<f32>().unwrap();
+        let choice = Some(Choice { label: 1, alternative: None });
+        let hard = scalar(loss.of_choices(&logits, &[choice, None], Normaliser(1.0)).unwrap());
+        let rows: [Option<&[f32]>; 2] = [Some(&[0.0, 1.0]), None];
+        let soft = loss.of_probabilities(&logits, &rows, LayerKind::Single, 1).unwrap();
+        assert!((hard - scalar(soft)).abs() < 1e-6);
+        let answers = [&Answer::Multi(vec![Some(false), Some(true)]), &Answer::None];
+        let hard = scalar(loss.of_labels(&logits, &answers, Normaliser(2.0)).unwrap());
+        let soft = loss.of_probabilities(&logits, &rows, LayerKind::Multi, 1).unwrap();
+        assert!((hard - scalar(soft)).abs() < 1e-6);
+        let misfit: [Option<&[f32]>; 1] = [Some(&[1.0])];
+        assert!(loss.of_probabilities(&logits, &misfit, LayerKind::Multi, 1).is_err());
     }
 
     #[test]

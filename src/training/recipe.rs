@@ -42,6 +42,12 @@ pub struct Recipe {
     /// Settings of single layers, by name.
     #[serde(default, rename = "layer")]
     pub layers: BTreeMap<String, LayerSettings>,
+    /// What is learnt from a teacher.
+    #[serde(default, skip_serializing_if = "Distillation::is_none")]
+    pub distillation: Distillation,
+    /// The stage before the layers are trained, for few sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<Contrast>,
     /// Labelled data.
     pub data: Vec<Source>,
     /// Test data: none of its documents and none of its sentences is trained on.
@@ -57,7 +63,8 @@ pub struct Optimizer {
     pub epochs: usize,
     /// Sentences in a step.
     pub batch_size: usize,
-    /// Highest learning rate of the encoder's last block.
+    /// Highest learning rate of the encoder's last block; 0 leaves the encoder as it is, which
+    /// is quick, for it then reads every sentence only once.
     pub encoder_rate: f64,
     /// The rate of each block is this times that of the block above (Howard and Ruder 2018); 1 for none.
     pub layer_decay: f64,
@@ -78,6 +85,9 @@ pub struct Optimizer {
     /// Leave the embeddings and the lowest so many blocks as they are: they know words and
     /// grammar, and a step costs less.
     pub freeze_blocks: usize,
+    /// Weight of keeping the base encoder's sentence vectors, so that alignment can still tell
+    /// paraphrases; 0 lets them go.
+    pub keep_vectors: f64,
     /// How far the result goes from the weights that training began with to those that it
     /// ended with (Wortsman et al. 2022, weight-space ensembles): 1 all the way, 0.5 the average.
     pub interpolate: f64,
@@ -100,9 +110,55 @@ impl Default for Optimizer {
             label_smoothing: 0.05,
             freeze_words: false,
             freeze_blocks: 0,
+            keep_vectors: 0.0,
             interpolate: 1.0,
             patience: 2,
         }
+    }
+}
+
+/// What is learnt from a teacher (`--teacher`), a model that is better and slower.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distillation {
+    /// Articles whose sentences the teacher labels, relative to `--data`, as `score` reads them.
+    pub unlabelled: Vec<PathBuf>,
+    /// Sentences of them that are used at most, drawn by a hash of their text.
+    pub sentences: usize,
+    /// Names that are taken for targets in them: the most frequent.
+    pub targets: usize,
+    /// Weight of the teacher's probabilities against people's labels.
+    pub weight: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Distillation { unlabelled: Vec::new(), sentences: 50_000, targets: 1000, weight: 1.0 }
+    }
+}
+
+impl Distillation {
+    fn is_none(&self) -> bool {
+        self.unlabelled.is_empty()
+    }
+}
+
+/// Learning from few sentences: before the layers are trained, the encoder learns to place
+/// sentences with the same label together. See the module `contrast`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Contrast {
+    /// Pairs of each sort for every sentence.
+    pub pairs: usize,
+    /// Highest learning rate of the encoder in this stage.
+    pub rate: f64,
+    /// Pairs in a step.
+    pub batch_size: usize,
+}
+
+impl Default for Contrast {
+    fn default() -> Self {
+        Contrast { pairs: 20, rate: 2e-5, batch_size: 16 }
     }
 }
 
@@ -158,6 +214,9 @@ fn is_all(share: &f64) -> bool {
     *share >= 1.0
 }
 
+/// Labelled files below this size hold few sentences: some five hundred.
+const FEW_BYTES: u64 = 150_000;
+
 mod defaults {
     pub fn max_length() -> usize {
         128
@@ -177,10 +236,8 @@ impl Recipe {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
         let recipe: Recipe =
             toml::from_str(&text).map_err(|e| Error::model(path.display(), e.to_string()))?;
-        let codebook_path = path.parent().unwrap_or(Path::new(".")).join(&recipe.codebook);
         let codebook =
-            std::fs::read_to_string(&codebook_path).map_err(|e| Error::io(&codebook_path, e))?;
-        let codebook = Codebook::from_toml(&codebook)?;
+            Codebook::open(&path.parent().unwrap_or(Path::new(".")).join(&recipe.codebook))?;
         recipe.validate(&codebook, path)?;
         Ok((recipe, codebook))
     }
@@ -196,6 +253,12 @@ impl Recipe {
         }
         if !(0.0..1.0).contains(&o.dropout) || !(0.0..1.0).contains(&o.label_smoothing) {
             return wrong("dropout and label_smoothing must be 0 to below 1".into());
+        }
+        if !(o.encoder_rate >= 0.0 && o.head_rate > 0.0) {
+            return wrong("encoder_rate must not be below 0, head_rate must be above".into());
+        }
+        if !(o.keep_vectors >= 0.0 && self.distillation.weight >= 0.0) {
+            return wrong("keep_vectors and distillation.weight must not be below 0".into());
         }
         if !(0.0..=1.0).contains(&o.interpolate) {
             return wrong(format!("interpolate is {}, it must be 0 to 1", o.interpolate));
@@ -217,6 +280,64 @@ impl Recipe {
             }
         }
         Ok(())
+    }
+
+    /// A recipe for labelled sentences without one: on the built-in model's encoder, with
+    /// settings by the size of the files (relative to `data`). With few sentences there is a stage
+    /// of pairs before.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn for_codebook(
+        codebook: &Codebook,
+        path: &Path,
+        labelled: &[PathBuf],
+        data: &Path,
+    ) -> Result<Self> {
+        let mut bytes = 0;
+        for file in labelled {
+            let file = data.join(file);
+            bytes += std::fs::metadata(&file).map_err(|e| Error::io(&file, e))?.len();
+        }
+        let few = bytes < FEW_BYTES;
+        let optimizer = if few {
+            Optimizer { epochs: 40, encoder_rate: 0.0, patience: 10, ..Optimizer::default() }
+        } else {
+            Optimizer { encoder_rate: 6e-5, freeze_words: true, ..Optimizer::default() }
+        };
+        let source =
+            |path: &PathBuf| Source { path: path.clone(), document_pattern: None, share: 1.0 };
+        Ok(Recipe {
+            name: codebook.name.clone(),
+            version: "0.1.0".into(),
+            base: "default".into(),
+            licence: "not stated".into(),
+            after: None,
+            codebook: path.to_owned(),
+            max_length: defaults::max_length(),
+            seed: 0,
+            optimizer,
+            dev: Dev { share: if few { 0.2 } else { 0.1 } },
+            layers: BTreeMap::new(),
+            distillation: Distillation::default(),
+            contrast: few.then(Contrast::default),
+            data: labelled.iter().map(source).collect(),
+            held_out: Vec::new(),
+        })
+    }
+
+    /// Trains the layers alone, and the encoder in no stage.
+    pub fn leave_encoder(&mut self) {
+        if !self.is_frozen() {
+            self.optimizer.epochs = self.optimizer.epochs.max(30);
+        }
+        self.optimizer.encoder_rate = 0.0;
+        self.contrast = None;
+    }
+
+    /// Whether the encoder stays as it is and the layers alone are trained.
+    pub fn is_frozen(&self) -> bool {
+        self.optimizer.encoder_rate == 0.0
     }
 
     /// The settings of a layer, or the defaults.

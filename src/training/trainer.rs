@@ -10,15 +10,18 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::build::{fresh_model, make_parameters};
+use super::build::{encoder_parameters, fresh_model, make_parameters, settle};
 use super::calibrate::calibrate;
 use super::checkpoint::{self, Position};
+use super::contrast::contrast;
 use super::data::{Answer, Example};
 use super::evaluate::{Evaluation, evaluation, predict};
 use super::loss::LayerLoss;
 use super::optimizer::{AdamW, schedule};
 use super::recipe::Recipe;
-use super::step::{Prepared, gradients, prepare};
+use super::similarity::{Map, vectors};
+use super::step::{Objective, Prepared, freeze, gradients};
+use super::teacher::{Opinion, Unlabelled};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
@@ -80,8 +83,23 @@ pub struct Run<'a> {
     pub train: &'a [Example],
     /// What the best epoch is chosen and the layers are calibrated by.
     pub dev: &'a [Example],
+    /// What a teacher says, of the training part and of sentences without labels.
+    pub lesson: Option<&'a Lesson>,
+    /// The encoder whose sentence vectors are kept, if the recipe asks for that; else the base.
+    pub vectors_of: Option<&'a EncoderFiles>,
     /// Where the run is kept, in case it is interrupted. One that is there is gone on with.
     pub checkpoint: Option<&'a Path>,
+}
+
+/// What a teacher has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    /// Name and version of the teacher, for the record.
+    pub teacher: String,
+    /// Of each sentence of the training part.
+    pub labelled: Vec<Opinion>,
+    /// Sentences without labels, and what it says of them.
+    pub unlabelled: Vec<(Unlabelled, Opinion)>,
 }
 
 /// Fine-tunes the base on the training part as the recipe says, keeps the epoch that does best
@@ -91,7 +109,7 @@ pub struct Run<'a> {
 /// If the base is unusable, the data say nothing about a layer, a checkpoint is of another
 /// run or cannot be written, or a computation fails.
 pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
-    let Run { recipe, codebook, base, train, dev, checkpoint } = run;
+    let Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint } = run;
     for (i, layer) in codebook.layers.iter().enumerate() {
         for (part, examples) in [("training", train), ("dev", dev)] {
             if examples.iter().all(|e| e.answers[i] == Answer::None) {
@@ -104,22 +122,46 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         }
     }
     let mut model = fresh_model(recipe, codebook, &base)?;
-    let mut optimizer = AdamW::new(make_parameters(&mut model, recipe)?);
     let o = &recipe.optimizer;
+    let workers = Batching::for_device(&Device::Cpu).workers;
+    if let Some(settings) = &recipe.contrast {
+        let mut stage = AdamW::new(encoder_parameters(&mut model, recipe, settings.rate)?);
+        let mut rng = stream(recipe.seed, CONTRAST);
+        let mut observe = |step, of, loss| observe(Event::Step { step, of, loss });
+        contrast(&model, &mut stage, train, (settings, o), workers, &mut rng, &mut observe)?;
+        settle(&mut model)?;
+    }
+    let mut parameters = make_parameters(&mut model, recipe)?;
+    let similarity = (o.keep_vectors > 0.0 && !recipe.is_frozen())
+        .then(|| Similarity::new(recipe, vectors_of.unwrap_or(&base), train, lesson))
+        .transpose()?;
+    if let Some(similarity) = &similarity {
+        parameters.extend(similarity.map.parameters(o.head_rate));
+    }
+    let mut optimizer = AdamW::new(parameters);
     let losses: Vec<LayerLoss> = codebook
         .layers
         .iter()
         .enumerate()
         .map(|(i, l)| LayerLoss::new(l, i, &recipe.layer(&l.name), o.label_smoothing, train))
         .collect();
-    let prepared: Vec<Prepared> =
-        train.iter().map(|e| prepare(&model, e)).collect::<Result<_>>()?;
+    let objective = Objective {
+        layers: &losses,
+        opinions: recipe.distillation.weight,
+        vectors: similarity.as_ref().map(|s| (o.keep_vectors, &s.map)),
+    };
+    let mut prepared = prepare(&model, train, lesson, similarity.as_ref())?;
     let batching = Batching::for_device(&Device::Cpu);
+    if recipe.is_frozen() {
+        freeze(&model, &mut prepared, batching.workers)?;
+    }
     let steps_per_epoch = prepared.len().div_ceil(o.batch_size);
     let total = steps_per_epoch * o.epochs;
     let start = snapshot(&optimizer)?;
-    let mut at =
-        Position { run: fingerprint(recipe, codebook, &base, train), ..Position::default() };
+    let mut at = Position {
+        run: fingerprint(recipe, codebook, &base, train, lesson),
+        ..Position::default()
+    };
     let mut best: Option<Vec<Tensor>> = None;
     if let Some(path) = checkpoint.filter(|p| p.exists()) {
         (at, best) = checkpoint::load(path, &at.run, &mut optimizer)?;
@@ -134,7 +176,7 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
             let batch: Vec<&Prepared> = batch.iter().map(|&i| &prepared[i]).collect();
             let mut rng = stream(recipe.seed, STEPS + at.step as u64);
             let (loss, gradients) =
-                gradients(&model, &losses, &batch, batching.workers, o.dropout, &mut rng)?;
+                gradients(&model, &objective, &batch, batching.workers, o.dropout, &mut rng)?;
             if !loss.is_finite() {
                 return Err(Error::setting(format!("the loss became {loss} at step {}", at.step))
                     .with_hint("lower encoder_rate and head_rate in the recipe"));
@@ -177,11 +219,66 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
             parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;
         }
     }
-    finish(model, recipe, base, train, dev, at.best.map_or(0, |(_, epoch)| epoch))
+    let mut record = toml::Table::try_from(recipe)
+        .map_err(|e| Error::setting(format!("the recipe cannot be recorded: {e}")))?;
+    let best_epoch = at.best.map_or(0, |(_, epoch)| epoch);
+    let counts = [("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
+    record.extend(counts.map(|(name, n)| (name.to_owned(), (n as i64).into())));
+    if let Some(lesson) = lesson {
+        record.insert("teacher".into(), lesson.teacher.clone().into());
+        record.insert("n_unlabelled".into(), (lesson.unlabelled.len() as i64).into());
+    }
+    finish(model, record, base, dev, similarity.map(|s| s.map))
+}
+
+/// All sentences that are learnt from, cut for the encoder.
+fn prepare(
+    model: &Model,
+    train: &[Example],
+    lesson: Option<&Lesson>,
+    similarity: Option<&Similarity>,
+) -> Result<Vec<Prepared>> {
+    let vector = |i: usize| similarity.and_then(|s| s.wanted.get(i).cloned());
+    let labelled = train.iter().enumerate().map(|(i, example)| {
+        let opinion = lesson.and_then(|l| l.labelled.get(i).cloned());
+        Prepared::labelled(model, example, opinion, vector(i))
+    });
+    let unlabelled = lesson.iter().flat_map(|l| &l.unlabelled).enumerate();
+    let unlabelled = unlabelled.map(|(i, (sentence, opinion))| {
+        let vector = vector(train.len() + i);
+        Prepared::unlabelled(model, sentence, Some(opinion.clone()), vector)
+    });
+    labelled.chain(unlabelled).collect()
+}
+
+/// The vectors that are kept, and the map to them.
+struct Similarity {
+    map: Map,
+    /// Of each sentence that is learnt from.
+    wanted: Vec<Vec<f32>>,
+}
+
+impl Similarity {
+    fn new(
+        recipe: &Recipe,
+        base: &EncoderFiles,
+        train: &[Example],
+        lesson: Option<&Lesson>,
+    ) -> Result<Self> {
+        let unlabelled = lesson.iter().flat_map(|l| &l.unlabelled).map(|(s, _)| s.clone());
+        let sentences: Vec<Unlabelled> =
+            train.iter().map(Unlabelled::of).chain(unlabelled).collect();
+        let wanted = vectors(base, recipe.max_length, &sentences)?;
+        let width = wanted.first().map_or(0, Vec::len);
+        Ok(Similarity { map: Map::identity(width)?, wanted })
+    }
 }
 
 /// From this stream on the random numbers are the steps'; those before are the epochs'.
 const STEPS: u64 = 1 << 32;
+
+/// The stream of the stage before.
+const CONTRAST: u64 = 0;
 
 /// Random numbers that depend on the seed and the place in the run alone, so that a run that
 /// was interrupted draws the same.
@@ -197,8 +294,11 @@ fn fingerprint(
     codebook: &Codebook,
     base: &EncoderFiles,
     train: &[Example],
+    lesson: Option<&Lesson>,
 ) -> String {
-    let texts: String = train.iter().map(|e| sha256_hex(e.text.as_bytes())).collect();
+    let unlabelled = lesson.iter().flat_map(|l| &l.unlabelled).map(|(s, _)| &s.model_text);
+    let texts = train.iter().map(|e| &e.text).chain(unlabelled);
+    let texts: String = texts.map(|text| sha256_hex(text.as_bytes())).collect();
     let weights = sha256_hex(&base.weights);
     sha256_hex(format!("{recipe:?} {codebook:?} {weights} {texts}").as_bytes())
 }
@@ -210,11 +310,10 @@ fn snapshot(optimizer: &AdamW) -> candle_core::Result<Vec<Tensor>> {
 
 fn finish(
     mut model: Model,
-    recipe: &Recipe,
+    record: toml::Table,
     base: EncoderFiles,
-    train: &[Example],
     dev: &[Example],
-    best_epoch: usize,
+    map: Option<Map>,
 ) -> Result<Trained> {
     let predictions = predict(&model, dev, Batching::for_device(&Device::Cpu))?;
     calibrate(&mut model, dev, &predictions);
@@ -222,23 +321,19 @@ fn finish(
     let weights = model.to_safetensors()?;
     let mut meta = model.meta.clone();
     meta.weights_sha256 = sha256_hex(&weights);
-    let mut record = toml::Table::try_from(recipe)
-        .map_err(|e| Error::setting(format!("the recipe cannot be recorded: {e}")))?;
-    record.insert("best_epoch".into(), (best_epoch as i64).into());
-    record.insert("n_train".into(), (train.len() as i64).into());
-    record.insert("n_dev".into(), (dev.len() as i64).into());
     meta.training = record;
     let dev_scores = layer_scores(&meta.codebook, &figures);
     let rounded = |f: f64| toml::Value::from((f * 1e4).round() / 1e4);
     let dev_table: toml::Table = dev_scores.into_iter().map(|(k, v)| (k, rounded(v))).collect();
     meta.evaluation.insert("dev_f1".into(), dev_table.into());
+    let vector_map = map.map(|m| m.to_safetensors(&meta.weights_sha256)).transpose()?;
     let mut bundle = Bundle {
         meta,
         place: "new bundle".into(),
         config: base.config.into(),
         tokenizer: base.tokenizer.into(),
         weights: weights.into(),
-        vector_map: None,
+        vector_map: vector_map.map(Into::into),
     };
     bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
     Ok(Trained { bundle, dev: figures })

@@ -83,17 +83,19 @@ pub(in crate::model) struct ClassifierHead {
 }
 
 impl ClassifierHead {
-    /// Logits (inputs, labels) for the vectors of the first tokens and the means of all tokens,
-    /// both (inputs, width).
+    /// Logits (inputs, labels) for the features (inputs, 2 · width) of inputs: the vector of the
+    /// first token beside the mean of all.
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub(in crate::model) fn forward(&self, firsts: &Tensor, means: &Tensor) -> Result<Tensor> {
-        let pooled = match self.pooling {
-            Pooling::First => firsts,
-            Pooling::Mean => means,
+    pub(in crate::model) fn forward(&self, features: &Tensor) -> Result<Tensor> {
+        let width = features.dim(1)? / 2;
+        let at = match self.pooling {
+            Pooling::First => 0,
+            Pooling::Mean => width,
         };
-        let mut hidden = self.activation.apply(&self.hidden.forward(pooled)?)?;
+        let pooled = features.narrow(1, at, width)?.contiguous()?;
+        let mut hidden = self.activation.apply(&self.hidden.forward(&pooled)?)?;
         if let Some((weight, epsilon)) = &self.norm {
             hidden = norm::layer_norm(&hidden, weight, &weight.zeros_like()?, *epsilon)?;
         }

@@ -184,7 +184,7 @@ impl EncoderConfig {
             || parsed.positions <= parsed.first_position
             || parsed.positions > 1 << 20
             || !parsed.width.is_multiple_of(parsed.heads)
-            || parsed.distance_buckets.is_some_and(|b| b < 4 || b > 1 << 12)
+            || parsed.distance_buckets.is_some_and(|b| !(4..=1 << 12).contains(&b))
         {
             return Err(wrong("has sizes that make no sense together".into()));
         }

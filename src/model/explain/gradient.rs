@@ -145,7 +145,7 @@ fn objective(
     let renumbered = Packed { ids, ..packed.clone() };
     let hidden = probe.forward(&renumbered, &mut None)?;
     let units: Vec<&Unit> = batch.iter().map(|(_, _, input)| &input.unit).collect();
-    let logits = model.read(&units, packed, hidden, &mut None)?.logits;
+    let logits = model.logits(&model.read(&units, packed, hidden)?, &mut None)?;
     let mut sum: Option<Tensor> = None;
     let mut mention = 0;
     for (i, (question, _, input)) in batch.iter().enumerate() {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use hf_hub::Cache;
 
-use super::bundle::read_at_most;
+use super::bundle::{Bundle, read_at_most};
 use crate::error::{Error, Result};
 use repository::Repository;
 
@@ -226,6 +226,18 @@ pub struct EncoderFiles {
     pub tokenizer: Vec<u8>,
     /// Contents of `model.safetensors`.
     pub weights: Vec<u8>,
+}
+
+impl From<Bundle> for EncoderFiles {
+    /// A model as the base of another.
+    fn from(bundle: Bundle) -> Self {
+        EncoderFiles {
+            place: bundle.place,
+            config: bundle.config.into_owned(),
+            tokenizer: bundle.tokenizer.into_owned(),
+            weights: bundle.weights.into_owned(),
+        }
+    }
 }
 
 impl EncoderFiles {

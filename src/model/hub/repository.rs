@@ -92,8 +92,10 @@ impl Repository {
                 }
                 Err(Refusal::Other(error)) => return Err(error),
                 Err(Refusal::Unreachable(why)) => {
-                    Error::model(&place, format!("the Hub cannot be reached: {why}"))
-                        .with_hint("fetch it on a machine with a network and give the folder")
+                    Error::model(&place, format!("the Hub cannot be reached: {why}")).with_hint(
+                        "fetch it on a machine with a network and give the folder; there is \
+                             no folder of this name here",
+                    )
                 }
             },
         };

@@ -1,0 +1,142 @@
+//! What a teacher has to say: sentences drawn from articles, with the names in them as
+//! mentions, and its opinions on them and on the labelled ones.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::score::discover;
+use crate::corpus::{Corpus, ReadNotes, ReadOptions};
+use crate::error::{Error, Result};
+use crate::model::bundle::sha256_hex;
+use crate::model::{Codebook, Model};
+use crate::text::{Role, TargetFinder, split};
+use crate::training::data::Example;
+use crate::training::recipe::Distillation;
+use crate::training::teacher::{Opinion, Unlabelled, opinions};
+use crate::training::trainer::Lesson;
+
+/// Mentions of a sentence that are asked about at most.
+const MOST_MENTIONS: usize = 3;
+/// Words of a sentence that is worth asking about.
+const WORDS: std::ops::RangeInclusive<usize> = 4..=80;
+
+/// Draws sentences from the articles in `inputs`, each text once and none of those in `avoid` (in
+/// the form that the model reads). Which are drawn depends on their text and `seed` alone.
+///
+/// # Errors
+/// If the articles cannot be read.
+pub(super) fn unlabelled_sentences(
+    inputs: &[PathBuf],
+    settings: &Distillation,
+    seed: u64,
+    avoid: &HashSet<&str>,
+) -> Result<(Vec<Unlabelled>, ReadNotes)> {
+    let options = ReadOptions::default();
+    let targets = discover(Corpus::open(inputs, options.clone())?, settings.targets)?;
+    let finder = TargetFinder::new(targets)?;
+    let mut corpus = Corpus::open(inputs, options)?;
+    // Those with the lowest hashes, in the order of their hashes: a draw of bounded size.
+    let mut drawn: BTreeMap<String, Unlabelled> = BTreeMap::new();
+    for article in corpus.by_ref() {
+        for sentence in split(&article?) {
+            let text = &sentence.model_text;
+            if sentence.role == Role::Boilerplate
+                || !WORDS.contains(&text.split_whitespace().count())
+                || avoid.contains(text.as_str())
+            {
+                continue;
+            }
+            let hash = sha256_hex(format!("{seed} {text}").as_bytes());
+            let full = drawn.len() >= settings.sentences;
+            if full && drawn.last_key_value().is_none_or(|(last, _)| *last <= hash) {
+                continue;
+            }
+            let found = finder.find(&sentence).into_iter().take(MOST_MENTIONS);
+            let mentions = found.map(|m| m.model_bytes).collect();
+            drawn.insert(hash, Unlabelled { model_text: sentence.model_text, mentions });
+            if drawn.len() > settings.sentences {
+                drawn.pop_last();
+            }
+        }
+    }
+    Ok((drawn.into_values().collect(), corpus.notes().clone()))
+}
+
+/// Asks `teacher` about the examples and the unlabelled sentences. Its answers are kept in the
+/// file `kept`, so that an interrupted run need not ask again. `done` is told how many
+/// pieces of text of how many are done.
+///
+/// # Errors
+/// If the teacher has none of the codebook's layers or fails, or the file cannot be written.
+pub(super) fn lesson(
+    teacher: &Model,
+    codebook: &Codebook,
+    train: &[Example],
+    unlabelled: Vec<Unlabelled>,
+    kept: &Path,
+    done: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Lesson> {
+    let sentences: Vec<Unlabelled> =
+        train.iter().map(Unlabelled::of).chain(unlabelled.iter().cloned()).collect();
+    let meta = &teacher.meta;
+    let name = format!("{} {} ({})", meta.name, meta.version, &meta.weights_sha256);
+    let asked = sha256_hex(format!("{name} {codebook:?} {sentences:?}").as_bytes());
+    let said = match read_kept(kept, &asked) {
+        Some(said) => said,
+        None => {
+            let said = opinions(teacher, codebook, &sentences, done)?;
+            let kept_answers = Kept { asked, opinions: said };
+            let json = serde_json::to_vec(&kept_answers)
+                .map_err(|e| Error::model(kept.display(), format!("cannot be written: {e}")))?;
+            crate::files::write_whole(kept, &json)?;
+            kept_answers.opinions
+        }
+    };
+    let mut said = said.into_iter();
+    let labelled = said.by_ref().take(train.len()).collect();
+    Ok(Lesson { teacher: name, labelled, unlabelled: unlabelled.into_iter().zip(said).collect() })
+}
+
+/// A teacher's answers in a file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// A hash of the teacher and the questions.
+    asked: String,
+    opinions: Vec<Opinion>,
+}
+
+fn read_kept(path: &Path, asked: &str) -> Option<Vec<Opinion>> {
+    let kept: Kept = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    (kept.asked == asked).then_some(kept.opinions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draw_depends_on_the_texts_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts = [
+            "Mayor Ilse Brandt opened the harbour on Monday. Mayor Ilse Brandt thanked the crew.",
+            "The ferry was late again this week. Mayor Ilse Brandt blamed the tide for that.",
+        ];
+        let draw = |order: [usize; 2], n: usize, avoid: &[&str]| {
+            let path = folder.path().join("articles.jsonl");
+            let line =
+                |i: usize| serde_json::json!({"outlet": "Post", "text": texts[i]}).to_string();
+            std::fs::write(&path, order.map(line).join("\n")).unwrap();
+            let settings = Distillation { sentences: n, ..Distillation::default() };
+            let avoid = avoid.iter().copied().collect();
+            unlabelled_sentences(&[path], &settings, 1, &avoid).unwrap().0
+        };
+        let all = draw([0, 1], 10, &[]);
+        assert_eq!(all.len(), 4);
+        assert_eq!(draw([1, 0], 2, &[]), all[..2]);
+        assert_eq!(draw([0, 1], 10, &[all[0].model_text.as_str()]), all[1..]);
+        let named = all.iter().filter(|s| s.mentions.len() == 1).count();
+        assert_eq!(named, 3, "{all:?}");
+    }
+}

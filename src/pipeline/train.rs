@@ -1,0 +1,310 @@
+//! A whole training run: data read, test data kept apart, earlier parts of the recipe and a
+//! teacher first, checkpoints and `metrics.jsonl` in the model's folder.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use serde_json::json;
+
+use super::lesson::{lesson, unlabelled_sentences};
+use crate::corpus::Skip;
+use crate::error::{Error, Result};
+use crate::model::hub::EncoderFiles;
+use crate::model::{Bundle, Codebook, Model, PrecisionChoice};
+use crate::training::data::{self, Example};
+use crate::training::extend;
+use crate::training::recipe::{Recipe, Source};
+use crate::training::trainer::{self, Lesson, Run, Trained};
+
+/// What ends the name of a checkpoint …
+const CHECKPOINT: &str = ".checkpoint.safetensors";
+/// … of what a teacher said …
+const ANSWERS: &str = ".teacher.json";
+/// … and of the model of an earlier recipe, until the whole run is done.
+const PART: &str = ".part";
+/// Steps between two lines of `metrics.jsonl`.
+const EVERY: usize = 20;
+
+/// What a run is given besides its recipe.
+#[derive(Debug, Clone, Default)]
+pub struct TrainOptions {
+    /// Folder that the recipe's data paths start from.
+    pub data: PathBuf,
+    /// Folder of the model to be made; checkpoints lie there until it is done.
+    pub out: PathBuf,
+    /// Base encoder instead of the recipe's: a folder, a Hub id, or `default` for the built-in
+    /// model's.
+    pub base: Option<String>,
+    /// The folder of a model to learn from.
+    pub teacher: Option<PathBuf>,
+    /// Articles whose sentences the teacher labels, instead of the recipe's.
+    pub unlabelled: Vec<PathBuf>,
+    /// A model that the recipe's layers are added to: a folder, or `default`.
+    pub add_to: Option<String>,
+    /// Go on with a run that was interrupted.
+    pub resume: bool,
+}
+
+/// What happens during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// Rows that were passed over.
+    Skipped(&'a [Skip]),
+    /// A recipe's data were read.
+    Data {
+        /// The recipe.
+        recipe: &'a str,
+        /// Sentences to train on.
+        train: usize,
+        /// Sentences to choose and calibrate on.
+        dev: usize,
+        /// Sentences that stay unseen as test data.
+        held_out: usize,
+    },
+    /// So many unlabelled sentences were drawn.
+    Unlabelled(usize),
+    /// The teacher labelled so many more pieces of text of so many.
+    Taught(usize, usize),
+    /// The trainer's own.
+    Trainer(trainer::Event),
+}
+
+/// Tells the caller what happens, from any thread.
+pub type Observe<'a> = dyn Fn(Event<'_>) + Sync + 'a;
+
+/// Follows `recipe`, which lies beside what it names in the folder `beside`. Returns the model, not
+/// yet written, and the rows that were passed over.
+///
+/// # Errors
+/// If a file is missing or unusable, or the training fails.
+pub fn train(
+    recipe: &Recipe,
+    codebook: &Codebook,
+    beside: &Path,
+    options: &TrainOptions,
+    observe: &Observe<'_>,
+) -> Result<(Trained, Vec<Skip>)> {
+    std::fs::create_dir_all(&options.out).map_err(|e| Error::io(&options.out, e))?;
+    let mut skipped = Vec::new();
+    let base = base(recipe, beside, options, observe, &mut skipped)?;
+    let (split, held_out) = read_split(recipe, codebook, options, observe, &mut skipped)?;
+    let Split { train, dev } = &split;
+    let avoid = held_out.iter().chain(train).chain(dev).map(|e| e.model_text.as_str()).collect();
+    let lesson = ask_teacher(recipe, codebook, options, train, &avoid, observe, &mut skipped)?;
+    // A later part of a training keeps the vectors of the encoder that the first began with.
+    let original = (recipe.optimizer.keep_vectors > 0.0 && recipe.after.is_some())
+        .then(|| open_encoder(options.base.as_deref().unwrap_or(&recipe.base)))
+        .transpose()?;
+    let checkpoint = options.out.join(format!("{}{CHECKPOINT}", recipe.name));
+    if checkpoint.exists() && !options.resume {
+        return Err(Error::setting(format!(
+            "{} is left from a run that was interrupted",
+            checkpoint.display()
+        ))
+        .with_hint("give --resume to go on with it, or --force to begin anew"));
+    }
+    let run = Run {
+        recipe,
+        codebook,
+        base,
+        train,
+        dev,
+        lesson: lesson.as_ref(),
+        vectors_of: original.as_ref(),
+        checkpoint: Some(&checkpoint),
+    };
+    let mut metrics = Metrics::open(&options.out, &recipe.name, options.resume)?;
+    let mut trained = trainer::train(run, &mut |event| {
+        metrics.add(&event);
+        observe(Event::Trainer(event));
+    })?;
+    metrics.finish()?;
+    if let Some(old) = &options.add_to {
+        trained.bundle = extend(&Bundle::named(old)?, &trained.bundle)?;
+    }
+    Ok((trained, skipped))
+}
+
+/// Takes away what was kept in `out` in case the run was interrupted.
+///
+/// # Errors
+/// If a file cannot be removed.
+pub fn discard(out: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(out) else { return Ok(()) };
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io(out, e))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.ends_with(CHECKPOINT) || name.ends_with(ANSWERS) {
+            std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+        } else if name.ends_with(PART) {
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
+        }
+    }
+    Ok(())
+}
+
+/// The labelled sentences of a recipe.
+pub(super) struct Split {
+    /// What is learnt from.
+    pub train: Vec<Example>,
+    /// What the best epoch is chosen and the layers are calibrated by.
+    pub dev: Vec<Example>,
+}
+
+/// Reads a recipe's data, split by document, and its test data.
+pub(super) fn read_split(
+    recipe: &Recipe,
+    codebook: &Codebook,
+    options: &TrainOptions,
+    observe: &Observe<'_>,
+    skipped: &mut Vec<Skip>,
+) -> Result<(Split, Vec<Example>)> {
+    let mut read = |sources: &[Source]| -> Result<Vec<Example>> {
+        let mut examples = Vec::new();
+        for source in sources {
+            let path = options.data.join(&source.path);
+            let read = data::read_labelled(&path, codebook, source.document_pattern.as_deref())?;
+            observe(Event::Skipped(&read.skipped));
+            skipped.extend(read.skipped);
+            let (used, _) = data::split(read.examples, 1.0 - source.share, 0);
+            examples.extend(used);
+        }
+        Ok(examples)
+    };
+    let examples = read(&recipe.data)?;
+    let held_out = read(&recipe.held_out)?;
+    let n = examples.len();
+    let examples = data::without(examples, &held_out);
+    let (train, dev) = data::split(examples, recipe.dev.share, recipe.seed);
+    observe(Event::Data {
+        recipe: &recipe.name,
+        train: train.len(),
+        dev: dev.len(),
+        held_out: n - train.len() - dev.len(),
+    });
+    Ok((Split { train, dev }, held_out))
+}
+
+/// The encoder that a run begins with: the recipe's, or the result of an earlier recipe.
+fn base(
+    recipe: &Recipe,
+    beside: &Path,
+    options: &TrainOptions,
+    observe: &Observe<'_>,
+    skipped: &mut Vec<Skip>,
+) -> Result<EncoderFiles> {
+    if let Some(old) = &options.add_to {
+        return Ok(Bundle::named(old)?.into());
+    }
+    let given = options.base.as_deref();
+    let Some(earlier) = &recipe.after else {
+        return open_encoder(given.unwrap_or(&recipe.base));
+    };
+    // A bundle given as the base is the earlier recipe's result.
+    if let Some(given) = given
+        && Path::new(given).join("parallax.toml").is_file()
+    {
+        return open_encoder(given);
+    }
+    let (recipe, codebook) = Recipe::open(&beside.join(earlier))?;
+    let part = options.out.join(format!("{}{PART}", recipe.name));
+    // An interrupted run may have its earlier part behind it.
+    if options.resume && part.join("parallax.toml").is_file() {
+        return Ok(Bundle::open(&part)?.into());
+    }
+    let earlier = beside.join(earlier);
+    let beside = earlier.parent().unwrap_or(Path::new("."));
+    let (trained, more) = train(&recipe, &codebook, beside, options, observe)?;
+    skipped.extend(more);
+    trained.bundle.write(&part)?;
+    Ok(trained.bundle.into())
+}
+
+fn open_encoder(base: &str) -> Result<EncoderFiles> {
+    if base == "default" { Ok(Bundle::embedded()?.into()) } else { EncoderFiles::open(base) }
+}
+
+/// Asks the teacher, if there is one.
+fn ask_teacher(
+    recipe: &Recipe,
+    codebook: &Codebook,
+    options: &TrainOptions,
+    train: &[Example],
+    avoid: &HashSet<&str>,
+    observe: &Observe<'_>,
+    skipped: &mut Vec<Skip>,
+) -> Result<Option<Lesson>> {
+    let mut settings = recipe.distillation.clone();
+    if !options.unlabelled.is_empty() {
+        settings.unlabelled.clone_from(&options.unlabelled);
+    }
+    let Some(teacher) = &options.teacher else {
+        if settings.unlabelled.is_empty() {
+            return Ok(None);
+        }
+        return Err(Error::setting(format!("the recipe {} learns from a teacher", recipe.name))
+            .with_hint(
+                "give --teacher FOLDER; models/recipes/accurate.toml makes the default model's",
+            ));
+    };
+    let bundle = Bundle::open(teacher)?;
+    let model = Model::load_for_scoring(&bundle, &[Device::Cpu], PrecisionChoice::Auto)?;
+    let unlabelled = if settings.unlabelled.is_empty() {
+        Vec::new()
+    } else {
+        let inputs: Vec<PathBuf> =
+            settings.unlabelled.iter().map(|p| options.data.join(p)).collect();
+        let (drawn, notes) = unlabelled_sentences(&inputs, &settings, recipe.seed, avoid)?;
+        observe(Event::Skipped(&notes.skipped));
+        skipped.extend(notes.skipped);
+        drawn
+    };
+    observe(Event::Unlabelled(unlabelled.len()));
+    let kept = options.out.join(format!("{}{ANSWERS}", recipe.name));
+    let done = |n, of| observe(Event::Taught(n, of));
+    lesson(&model, codebook, train, unlabelled, &kept, &done).map(Some)
+}
+
+/// The file `metrics.jsonl`: a line for every few steps and for every epoch.
+struct Metrics {
+    path: PathBuf,
+    recipe: String,
+    file: std::fs::File,
+    failed: Option<std::io::Error>,
+}
+
+impl Metrics {
+    fn open(out: &Path, recipe: &str, append: bool) -> Result<Self> {
+        let path = out.join("metrics.jsonl");
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.create(true).append(append).write(true).truncate(!append);
+        let file = options.open(&path).map_err(|e| Error::io(&path, e))?;
+        Ok(Metrics { path, recipe: recipe.to_owned(), file, failed: None })
+    }
+
+    fn add(&mut self, event: &trainer::Event) {
+        let line = match event {
+            trainer::Event::Resumed { step } => json!({"resumed_after_step": step}),
+            trainer::Event::Step { step, of, loss } if step % EVERY == 0 || step == of => {
+                json!({"step": step, "of": of, "loss": loss})
+            }
+            trainer::Event::Step { .. } => return,
+            trainer::Event::Epoch { epoch, loss, score, layers, best } => json!({
+                "epoch": epoch, "loss": loss, "dev_f1": score, "layers": layers, "best": best
+            }),
+        };
+        let mut whole = json!({"recipe": self.recipe});
+        if let (Some(whole), Some(line)) = (whole.as_object_mut(), line.as_object()) {
+            whole.extend(line.clone());
+        }
+        if let Err(e) = writeln!(self.file, "{whole}") {
+            self.failed.get_or_insert(e);
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.failed.map_or(Ok(()), |e| Err(Error::io(&self.path, e)))
+    }
+}

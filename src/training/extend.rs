@@ -1,0 +1,79 @@
+//! Layers added to a model that is there already.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::similarity::refit_to;
+use crate::error::{Error, Result};
+use crate::model::bundle::sha256_hex;
+use crate::model::{Bundle, load_weights};
+
+/// `old` with the layers of `new`, which was trained on the same encoder, left as it was. The
+/// layers of `old` say afterwards what they said before.
+///
+/// # Errors
+/// If the encoders are not equal, or a layer is in both.
+pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
+    if old.meta.checkpoint.is_some() {
+        return Err(Error::model(&old.place, "layers are added to bundles, not to checkpoints")
+            .with_hint("give it as the base of a model of its own: --base"));
+    }
+    let mut meta = old.meta.clone();
+    for layer in &new.meta.codebook.layers {
+        if meta.codebook.layer(&layer.name).is_some() {
+            return Err(Error::setting(format!("the model has a layer {:?} already", layer.name))
+                .with_hint("give the new layer another name in its codebook"));
+        }
+        meta.codebook.layers.push(layer.clone());
+        meta.calibration.insert(layer.name.clone(), new.meta.calibration(layer));
+    }
+    meta.codebook.validate()?;
+    let read = |bundle: &Bundle| load_weights(&bundle.weights, &Device::Cpu, &bundle.place);
+    let (mut tensors, theirs) = (read(old)?, read(new)?);
+    for (name, tensor) in theirs {
+        if name.starts_with("layers.") {
+            tensors.insert(name, tensor);
+        } else if !tensors.get(&name).is_some_and(|t| equal(t, &tensor)) {
+            return Err(Error::setting(format!(
+                "the new layers were trained on another encoder: {name} differs"
+            )));
+        }
+    }
+    let tensors = tensors
+        .into_iter()
+        .map(|(name, t)| Ok((name, t.to_dtype(DType::F16)?)))
+        .collect::<candle_core::Result<BTreeMap<_, _>>>()?;
+    let weights = safetensors::serialize(tensors, None)
+        .map_err(|e| Error::model("new bundle", format!("cannot write the weights: {e}")))?;
+    meta.weights_sha256 = sha256_hex(&weights);
+    // The encoder is the same, so the map of its vectors still holds.
+    let vector_map = old
+        .vector_map
+        .as_ref()
+        .map(|map| refit_to(map, &meta.weights_sha256, &old.place))
+        .transpose()?;
+    meta.int8_loss = match (old.meta.int8_loss, new.meta.int8_loss) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        _ => None,
+    };
+    let mut added = toml::Table::new();
+    added.insert("added".into(), new.meta.name.clone().into());
+    added.extend(new.meta.training.clone());
+    let key = format!("added_{}", new.meta.codebook.name);
+    meta.training.insert(key.clone(), added.into());
+    meta.evaluation.insert(key, new.meta.evaluation.clone().into());
+    Ok(Bundle {
+        meta,
+        place: "new bundle".into(),
+        config: old.config.clone(),
+        tokenizer: old.tokenizer.clone(),
+        weights: weights.into(),
+        vector_map: vector_map.map(Into::into),
+    })
+}
+
+fn equal(a: &Tensor, b: &Tensor) -> bool {
+    let values = |t: &Tensor| t.flatten_all().and_then(|t| t.to_vec1::<f32>()).ok();
+    a.dims() == b.dims() && values(a).is_some_and(|a| values(b).is_some_and(|b| a == b))
+}

@@ -1,0 +1,188 @@
+//! Learning from a larger model: what a teacher makes of a sentence, as probabilities, is
+//! learnt beside or without people's labels (Hinton et al. 2015, knowledge distillation).
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::data::{Answer, Example};
+use crate::error::{Error, Result};
+use crate::model::predict::{Batching, predict_all};
+use crate::model::sentence::{Prepared, SentenceScores};
+use crate::model::{Codebook, Layer, LayerKind, Model, Unit};
+
+/// A sentence that nobody has labelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlabelled {
+    /// The sentence as the model reads it.
+    pub model_text: String,
+    /// Mentions in it, as bytes of `model_text`.
+    pub mentions: Vec<Range<usize>>,
+}
+
+impl Unlabelled {
+    /// The sentence of an example with the mentions that it has answers to, in their order.
+    pub fn of(example: &Example) -> Self {
+        let mentions = example.answers.iter().flat_map(|answer| match answer {
+            Answer::Target(mentions) => mentions.as_slice(),
+            _ => &[],
+        });
+        Unlabelled {
+            model_text: example.model_text.clone(),
+            mentions: mentions.map(|(bytes, _)| bytes.clone()).collect(),
+        }
+    }
+}
+
+/// A row of probabilities for each layer of the student's codebook; `None` where the teacher
+/// has no such layer.
+type Rows = Vec<Option<Vec<f32>>>;
+
+/// What a teacher says of a sentence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Opinion {
+    /// For the layers on sentences.
+    pub sentence: Rows,
+    /// For each mention, for the target layers.
+    pub mentions: Vec<Rows>,
+}
+
+/// For each layer of `codebook` its place among the teacher's layers of sentences or of
+/// mentions.
+fn places(codebook: &Codebook, teacher: &Codebook) -> Result<Vec<Option<usize>>> {
+    let same_sort =
+        |a: &Layer, b: &Layer| (a.kind == LayerKind::Target) == (b.kind == LayerKind::Target);
+    let places: Vec<Option<usize>> = codebook
+        .layers
+        .iter()
+        .map(|layer| {
+            let at = teacher.layers.iter().position(|l| l.name == layer.name)?;
+            let theirs = &teacher.layers[at];
+            let same = theirs.kind == layer.kind && theirs.label_names().eq(layer.label_names());
+            let before = || teacher.layers[..at].iter().filter(|l| same_sort(l, layer)).count();
+            same.then(before)
+        })
+        .collect();
+    if places.iter().all(Option::is_none) {
+        return Err(Error::setting("the teacher has none of the recipe's layers")
+            .with_hint("a layer is the same if its name, its kind and its labels are"));
+    }
+    Ok(places)
+}
+
+/// What `teacher` says of each sentence on the layers of `codebook` that it has. `done` is
+/// told how many pieces of text a batch had, whenever one is finished, and of how many.
+///
+/// # Errors
+/// If the teacher has none of the layers, or fails.
+pub fn opinions(
+    teacher: &Model,
+    codebook: &Codebook,
+    sentences: &[Unlabelled],
+    done: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<Opinion>> {
+    let places = places(codebook, teacher.codebook())?;
+    let all = ask(teacher, sentences, done)?;
+    let opinion = |scores: SentenceScores| {
+        let rows = |scores: &[crate::model::Scores], of_mention: bool| -> Rows {
+            let layers = codebook.layers.iter().zip(&places);
+            layers
+                .map(|(layer, place)| {
+                    let fits = (layer.kind == LayerKind::Target) == of_mention;
+                    Some(scores.get((*place).filter(|_| fits)?)?.probabilities.clone())
+                })
+                .collect()
+        };
+        let nothing = || vec![None; codebook.layers.len()];
+        Opinion {
+            sentence: rows(&scores.layers, false),
+            mentions: scores
+                .mentions
+                .iter()
+                .map(|m| m.as_ref().map_or_else(nothing, |scores| rows(scores, true)))
+                .collect(),
+        }
+    };
+    Ok(all.into_iter().map(opinion).collect())
+}
+
+/// What a model makes of each sentence, mentions and vector included.
+///
+/// # Errors
+/// If the model fails.
+pub(super) fn ask(
+    model: &Model,
+    sentences: &[Unlabelled],
+    done: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<SentenceScores>> {
+    let prepared: Vec<Prepared> = sentences
+        .iter()
+        .map(|s| model.prepare(&s.model_text, &s.mentions))
+        .collect::<Result<_>>()?;
+    let units: Vec<&Unit> = prepared.iter().flat_map(|p| &p.units).collect();
+    let device = model.devices().next().cloned().unwrap_or(candle_core::Device::Cpu);
+    let all = units.len();
+    let batching = Batching::for_device(&device);
+    let predictions = predict_all(model, &units, batching, &|n| done(n, all))?;
+    let mut rest = predictions.as_slice();
+    let scores = |prepared: &Prepared| {
+        let (mine, others) = rest.split_at(prepared.units.len().min(rest.len()));
+        rest = others;
+        model.scores(prepared, mine)
+    };
+    Ok(prepared.iter().map(scores).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codebook(layers: &[(&str, &str)]) -> Codebook {
+        let layers: String = layers
+            .iter()
+            .map(|(name, kind)| {
+                format!(
+                    "[[layer]]\nname = \"{name}\"\nkind = \"{kind}\"\n\
+                     labels = [{{ name = \"a\" }}, {{ name = \"b\" }}]\n"
+                )
+            })
+            .collect();
+        Codebook::from_toml(&format!("name = \"test\"\n{layers}")).unwrap()
+    }
+
+    #[test]
+    fn layers_are_found_by_name_and_kind() {
+        let teacher =
+            codebook(&[("x", "multi"), ("t", "target"), ("y", "single"), ("u", "target")]);
+        let student =
+            codebook(&[("u", "target"), ("y", "single"), ("x", "single"), ("z", "single")]);
+        assert_eq!(places(&student, &teacher).unwrap(), [Some(1), Some(1), None, None]);
+        let other = codebook(&[("other", "single")]);
+        assert!(places(&other, &teacher).is_err_and(|e| e.hint().is_some()));
+    }
+
+    #[test]
+    fn an_opinion_is_what_scoring_says() {
+        let Ok(bundle) = crate::model::Bundle::embedded() else { return };
+        let teacher = Model::load(&bundle, &candle_core::Device::Cpu).unwrap();
+        let mut codebook = bundle.meta.codebook.clone();
+        codebook.layers.reverse();
+        let sentences = [
+            Unlabelled {
+                model_text: "Officials denied the alleged talks.".into(),
+                mentions: vec![],
+            },
+            Unlabelled { model_text: "Mayor Ilse Brandt won.".into(), mentions: vec![6..17, 0..0] },
+        ];
+        let opinions = opinions(&teacher, &codebook, &sentences, &|_, _| {}).unwrap();
+        let engagement = codebook.layers.iter().position(|l| l.name == "engagement").unwrap();
+        let stance = codebook.layers.iter().position(|l| l.kind == LayerKind::Target).unwrap();
+        let deny = codebook.layers[engagement].index_of("deny").unwrap();
+        let row = opinions[0].sentence[engagement].as_ref().unwrap();
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5 && row[deny] > 0.5, "{row:?}");
+        assert_eq!(opinions[0].sentence[stance], None);
+        assert!(opinions[1].mentions[0][stance].is_some());
+        assert_eq!(opinions[1].mentions[0][engagement], None);
+        assert_eq!(opinions[1].mentions[1][stance], None);
+    }
+}

@@ -1,0 +1,211 @@
+//! `parallax train` as a user runs it, on a handful of invented sentences and the default
+//! model's own encoder.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use candle_core::Device;
+use parallax::model::{Bundle, Model};
+
+/// A codebook, a recipe and labelled rows in a folder of their own.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(optimizer: &str, more: &str) -> Self {
+        let bench = Bench { dir: tempfile::tempdir().unwrap() };
+        let write = |name: &str, text: &str| std::fs::write(bench.at(name), text).unwrap();
+        write(
+            "codebook.toml",
+            "name = \"mine\"\n[[layer]]\nname = \"weather\"\nkind = \"single\"\n\
+             labels = [{ name = \"wet\" }, { name = \"dry\" }]\n",
+        );
+        let recipe = format!(
+            "name = \"mine\"\nversion = \"1\"\nbase = \"models/default\"\nlicence = \"CC0-1.0\"\n\
+             codebook = \"codebook.toml\"\n[optimizer]\nbatch_size = 8\nfreeze_words = true\n\
+             {optimizer}\n[dev]\nshare = 0.3\n{more}\n[[data]]\npath = \"rows.jsonl\"\n"
+        );
+        write("recipe.toml", &recipe);
+        let rows: String = (0..40)
+            .map(|i| {
+                let (label, what) = [("wet", "Rain fell on"), ("dry", "Drought gripped")][i % 2];
+                format!("{{\"text\": \"{what} valley number {i}.\", \"weather\": \"{label}\"}}\n")
+            })
+            .collect();
+        write("rows.jsonl", &rows);
+        bench
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn train(&self, out: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+        command.arg("train").arg(self.at("recipe.toml"));
+        command.arg("--data").arg(self.dir.path()).arg("--out").arg(self.at(out)).args(more);
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn bundle(&self, name: &str) -> Bundle {
+        Bundle::open(&self.at(name)).unwrap()
+    }
+}
+
+/// Runs it and returns what it wrote to both streams.
+fn run(mut command: Command, code: i32) -> String {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn trains_a_layer_of_ones_own() {
+    let bench = Bench::new("epochs = 3", "");
+    run(bench.train("model", &[]), 0);
+    // The bundle can be opened, measured and trained again only with --force.
+    let mut evaluate = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    evaluate.arg("evaluate").arg(bench.at("model")).arg(bench.at("rows.jsonl"));
+    assert!(run(evaluate, 0).contains("weather"));
+    assert!(run(bench.train("model", &[]), 1).contains("--force"));
+    let mut model = Model::load(&bench.bundle("model"), &Device::Cpu).unwrap();
+    assert!(model.parameters_mut().iter().any(|(name, _)| name == "layers.weather.output.bias"));
+}
+
+#[test]
+fn an_interrupted_run_ends_where_it_would_have() {
+    let bench = Bench::new("epochs = 8\npatience = 0", "");
+    run(bench.train("whole", &[]), 0);
+    let checkpoint = bench.at("halted").join("mine.checkpoint.safetensors");
+    let mut child = bench.train("halted", &[]).spawn().unwrap();
+    while !checkpoint.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before a checkpoint was seen");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!bench.at("halted").join("parallax.toml").exists(), "it was done before it was killed");
+    assert!(run(bench.train("halted", &[]), 1).contains("--resume"));
+    assert!(run(bench.train("halted", &["--resume"]), 0).contains("going on after step"));
+    let [whole, halted] = ["whole", "halted"].map(|name| bench.bundle(name).meta.weights_sha256);
+    assert_eq!(whole, halted);
+    // Nothing of the interruption is left.
+    assert_eq!(files(&bench.at("halted")), files(&bench.at("whole")));
+}
+
+/// A checkpoint belongs to one recipe.
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let bench = Bench::new("epochs = 1", "");
+    std::fs::create_dir(bench.at("model")).unwrap();
+    let checkpoint = bench.at("model").join("mine.checkpoint.safetensors");
+    std::fs::write(&checkpoint, "nothing").unwrap();
+    let text = run(bench.train("model", &["--resume"]), 1);
+    assert!(text.contains("mine.checkpoint.safetensors") && text.contains("--force"), "{text}");
+    run(bench.train("model", &["--force"]), 0);
+}
+
+#[test]
+fn learns_from_a_teacher_and_keeps_the_vectors() {
+    let distillation = "[distillation]\nunlabelled = [\"articles.jsonl\"]\nsentences = 12\n";
+    let bench = Bench::new("epochs = 2\nkeep_vectors = 1.0", distillation);
+    let articles: String = (0..10)
+        .map(|i| {
+            let text =
+                format!("Rain fell on the town of Sael {i}. Drought gripped Ketria {i} too.");
+            serde_json::json!({"outlet": "Post", "text": text}).to_string() + "\n"
+        })
+        .collect();
+    std::fs::write(bench.at("articles.jsonl"), articles).unwrap();
+    assert!(run(bench.train("student", &[]), 1).contains("--teacher"));
+    let plain = Bench::new("epochs = 3", "");
+    run(plain.train("teacher", &[]), 0);
+    let teacher = plain.at("teacher");
+    let text = run(bench.train("student", &["--teacher", teacher.to_str().unwrap()]), 0);
+    assert!(text.contains("12 unlabelled sentences"), "{text}");
+    let student = bench.bundle("student");
+    assert_eq!(student.meta.training["n_unlabelled"].as_integer(), Some(12));
+    let taught_by = student.meta.training["teacher"].as_str().unwrap();
+    assert!(taught_by.contains(&plain.bundle("teacher").meta.weights_sha256), "{taught_by}");
+    // The map fits the weights, or the model could not be loaded.
+    assert!(student.vector_map.is_some());
+    Model::load(&student, &Device::Cpu).unwrap();
+    assert!(!files(&bench.at("student")).iter().any(|f| f.contains("teacher")));
+}
+
+/// Rows of the kind that `--codebook` learns from, with another layer's labels.
+fn colours(bench: &Bench) -> PathBuf {
+    let codebook = "name = \"colours\"\n[[layer]]\nname = \"colour\"\nkind = \"single\"\n\
+                    labels = [{ name = \"red\" }, { name = \"green\" }]\n";
+    std::fs::write(bench.at("colours.toml"), codebook).unwrap();
+    let rows: String = (0..40)
+        .map(|i| {
+            let (label, what) = [("red", "A red flag flew"), ("green", "Green meadows lay")][i % 2];
+            format!("{{\"text\": \"{what} over harbour {i}.\", \"colour\": \"{label}\"}}\n")
+        })
+        .collect();
+    let path = bench.at("colours.jsonl");
+    std::fs::write(&path, rows).unwrap();
+    path
+}
+
+fn without_recipe(bench: &Bench, out: &str, more: &[&str]) -> Command {
+    let rows = colours(bench);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    command.arg("train").arg("--codebook").arg(bench.at("colours.toml"));
+    command.arg("--labelled").arg(rows).arg("--out").arg(bench.at(out)).args(more);
+    command
+}
+
+#[test]
+fn an_added_layer_leaves_the_others_alone() {
+    let bench = Bench::new("epochs = 1", "");
+    run(without_recipe(&bench, "extended", &["--add-to", "default"]), 0);
+    let (old, new) = (Bundle::embedded().unwrap(), bench.bundle("extended"));
+    let layers: Vec<&str> = new.meta.codebook.layers.iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(layers.last(), Some(&"colour"));
+    let [before, after] = [old, new].map(|b| Model::load(&b, &Device::Cpu).unwrap());
+    let text = "The ministry denied that a red flag flew over the harbour.";
+    let [before, after] = [before, after].map(|model| {
+        let prepared = model.prepare(text, &[13..21]).unwrap();
+        let units: Vec<_> = prepared.units.iter().collect();
+        let predictions = model.predict(&units).unwrap();
+        model.scores(&prepared, &predictions)
+    });
+    assert_eq!(before.layers[..], after.layers[..before.layers.len()]);
+    assert_eq!((before.mentions, before.vector), (after.mentions, after.vector));
+    assert_eq!(after.layers.last().unwrap().labels, [0], "red");
+    // The same name again would say two things.
+    let extended = bench.at("extended");
+    let again = without_recipe(&bench, "again", &["--add-to", extended.to_str().unwrap()]);
+    assert!(run(again, 1).contains("\"colour\" already"));
+}
+
+#[test]
+fn few_sentences_are_learnt_from_pairs_first() {
+    let bench = Bench::new("epochs = 5\nencoder_rate = 0.0", "[contrast]\npairs = 4\n");
+    let text = run(bench.train("few", &[]), 0);
+    assert!(text.contains("weather"), "{text}");
+    let bundle = bench.bundle("few");
+    assert!(bundle.meta.training.contains_key("contrast"));
+    let model = Model::load(&bundle, &Device::Cpu).unwrap();
+    let prepared = model.prepare("Drought gripped the villages beside the road.", &[]).unwrap();
+    let predictions = model.predict(&[&prepared.units[0]]).unwrap();
+    assert_eq!(model.scores(&prepared, &predictions).layers[0].labels, [1], "dry");
+    // What was measured on the way is kept.
+    let metrics = std::fs::read_to_string(bench.at("few").join("metrics.jsonl")).unwrap();
+    assert!(metrics.lines().any(|l| l.contains("dev_f1")), "{metrics}");
+}
