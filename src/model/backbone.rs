@@ -12,9 +12,9 @@ pub(super) enum Backbone {
     /// This library's own, which can be trained too.
     Own {
         /// As it is trained.
-        encoder: Encoder,
+        encoder: Box<Encoder>,
         /// Laid out for scoring, on the CPU.
-        inference: Option<Inference>,
+        inference: Option<Box<Inference>>,
     },
     /// One of other blocks, for scoring alone.
     Other(Box<dyn Blocks>),

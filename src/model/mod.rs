@@ -151,7 +151,7 @@ impl Model {
         if let (Some(weights), Backbone::Own { encoder, inference }) =
             (weights, &mut model.backbone)
         {
-            *inference = Some(Inference::new(encoder, weights)?);
+            *inference = Some(Box::new(Inference::new(encoder, weights)?));
         }
         model.precision = precision;
         Ok(model)
@@ -210,7 +210,9 @@ impl Model {
             meta: meta.clone(),
             tokenizer,
             backbone: match parts {
-                Parts::Own(encoder) => Backbone::Own { encoder, inference: None },
+                Parts::Own(encoder) => {
+                    Backbone::Own { encoder: Box::new(encoder), inference: None }
+                }
                 Parts::Other(blocks) => Backbone::Other(blocks),
             },
             heads: Vec::new(),
@@ -234,7 +236,7 @@ impl Model {
         Model {
             meta,
             tokenizer,
-            backbone: Backbone::Own { encoder, inference: None },
+            backbone: Backbone::Own { encoder: Box::new(encoder), inference: None },
             heads,
             classifier: None,
             pairs: None,

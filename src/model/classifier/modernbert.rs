@@ -121,7 +121,8 @@ impl Config {
         ];
         // Rotary positions turn pairs of numbers.
         let pairs = blocks.hidden_size.is_multiple_of(2 * blocks.num_attention_heads.max(1));
-        if sizes.iter().any(|s| *s == 0 || *s > 1 << 24) || !pairs {
+        let fits = |size: &usize| (1..=1 << 24).contains(size);
+        if !sizes.iter().all(fits) || !fits(&(blocks.local_attention + 1)) || !pairs {
             return Err("its sizes make no sense together".into());
         }
         let pooling = match f.classifier_pooling.as_deref() {

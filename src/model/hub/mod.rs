@@ -42,7 +42,9 @@ impl HubId {
     pub fn parse(text: &str) -> Option<Self> {
         let (name, revision) = text.split_once('@').unwrap_or((text, "main"));
         let (org, model) = name.split_once('/')?;
-        let fit = is_plain(org) && is_plain(model) && revision.split('/').all(is_plain);
+        // The cache writes `--` for the slash.
+        let named = |part: &str| is_plain(part) && !part.contains("--");
+        let fit = named(org) && named(model) && revision.split('/').all(is_plain);
         (fit && revision.len() <= 256)
             .then(|| HubId { name: name.to_owned(), revision: revision.to_owned() })
     }
@@ -96,20 +98,19 @@ impl Settings {
     /// If it names no folder for the cache and there is no home folder.
     pub fn from_env() -> Result<Self> {
         let set = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
-        let cache = match set("HF_HUB_CACHE") {
-            Some(folder) => Cache::new(folder.into()),
-            // `Cache::from_env` panics without either.
-            None if set("HF_HOME").is_some() || std::env::home_dir().is_some() => Cache::from_env(),
-            None => {
-                return Err(Error::setting("there is no folder for the Hub's cache")
-                    .with_hint("set HF_HOME to one"));
-            }
-        };
+        // `Cache::from_env` panics without either.
+        let has_home = set("HF_HOME").is_some() || std::env::home_dir().is_some();
+        let home = has_home.then(Cache::from_env);
+        let cache = set("HF_HUB_CACHE").map(|folder| Cache::new(folder.into()));
+        let cache = cache.or_else(|| home.clone()).ok_or_else(|| {
+            Error::setting("there is no folder for the Hub's cache").with_hint("set HF_HOME to one")
+        })?;
+        let logged_in = || home.and_then(|h| h.token());
         let offline = set("HF_HUB_OFFLINE")
             .is_some_and(|v| ["1", "true", "yes", "on"].contains(&v.to_lowercase().as_str()));
         Ok(Settings {
             endpoint: set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into()),
-            token: set("HF_TOKEN").or_else(|| cache.token()).map(|t| t.trim().to_owned()),
+            token: set("HF_TOKEN").or_else(logged_in).map(|t| t.trim().to_owned()),
             cache: cache.path().clone(),
             offline,
             observer: None,
@@ -275,9 +276,23 @@ mod tests {
         assert_eq!(HubId::parse("a/b").expect("it is one").to_string(), "a/b");
         for wrong in [
             "a", "a/b/c", "/a/b", "../b", "a/..", "a/b@", "a/b@../x", "a/b@x//y", "./a", "a/b@/x",
-            "a/b c", "a/b@-x", "a/b?x=1", "a/b#x", "a\\b/c", "ä/b",
+            "a/b c", "a--b/c", "a/b@-x", "a/b?x=1", "a/b#x", "a\\b/c", "ä/b",
         ] {
             assert_eq!(HubId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_id_leads_out_of_the_cache(text in "[a-z./@\\\\~ -]{0,24}") {
+            use std::path::Component;
+            if let Some(id) = HubId::parse(&text) {
+                let inside = |path: &str| {
+                    Path::new(path).components().all(|c| matches!(c, Component::Normal(_)))
+                };
+                proptest::prop_assert!(inside(&id.name) && inside(&id.revision));
+                proptest::prop_assert!(!text.contains("..") && !text.contains('\\'));
+            }
         }
     }
 
