@@ -46,6 +46,7 @@ fn road(criterion: &mut Criterion) {
         batching: Batching::for_device(&Device::Cpu),
         format: Format::Parquet,
         vectors: false,
+        min_confidence: None,
     };
     let out = tempfile::tempdir().expect("a temporary folder");
     group.bench_function("score", |b| {

@@ -64,6 +64,7 @@ fn scored(input: PathBuf, model: &Model) -> tempfile::TempDir {
         batching: Batching::for_device(&candle_core::Device::Cpu),
         format: Format::Parquet,
         vectors: true,
+        min_confidence: None,
     };
     score_corpus(&[input], model, "test", out.path(), &options, &|_| {}).unwrap();
     out

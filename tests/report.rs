@@ -149,6 +149,7 @@ fn any_codebook_renders() {
         name: name.into(),
         kind,
         description: String::new(),
+        by_description: false,
         labels: (0..n).map(label).collect(),
     };
     for layers in [

@@ -99,7 +99,11 @@ fn observe(outlets: &[(&str, &Counts)]) -> Observations {
                     n_tokens: 1,
                     windowed: false,
                     duplicate_group: format!("{outlet}{article:04}"),
-                    layers: Some(vec![Scores { probabilities: vec![0.5], labels }]),
+                    layers: Some(vec![Scores {
+                        probabilities: vec![0.5],
+                        labels,
+                        ..Scores::default()
+                    }]),
                 };
                 builder.push(&row).unwrap();
             }

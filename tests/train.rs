@@ -180,7 +180,7 @@ fn an_added_layer_leaves_the_others_alone() {
     let [before, after] = [old, new].map(|b| Model::load(&b, &Device::Cpu).unwrap());
     let text = "The ministry denied that a red flag flew over the harbour.";
     let [before, after] = [before, after].map(|model| {
-        let prepared = model.prepare(text, &[13..21]).unwrap();
+        let prepared = model.prepare(text, std::slice::from_ref(&(13..21))).unwrap();
         let units: Vec<_> = prepared.units.iter().collect();
         let predictions = model.predict(&units).unwrap();
         model.scores(&prepared, &predictions)
@@ -208,4 +208,50 @@ fn few_sentences_are_learnt_from_pairs_first() {
     // What was measured on the way is kept.
     let metrics = std::fs::read_to_string(bench.at("few").join("metrics.jsonl")).unwrap();
     assert!(metrics.lines().any(|l| l.contains("dev_f1")), "{metrics}");
+}
+
+#[test]
+fn cross_validation_measures_and_writes_no_model() {
+    let bench = Bench::new("epochs = 2\nencoder_rate = 0.0", "");
+    let text = run(bench.train("measured", &["--folds", "2", "--curve", "--seeds", "2"]), 0);
+    assert!(text.contains("100.0%") && text.contains("12.5%"), "{text}");
+    assert_eq!(files(&bench.at("measured")), ["cross_validation.json"]);
+    let json = std::fs::read_to_string(bench.at("measured").join("cross_validation.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let trials = json["trials"].as_array().unwrap();
+    let whole: Vec<_> = trials.iter().filter(|t| t["share"] == 1.0).collect();
+    assert_eq!(whole.len(), 2 * 2);
+    assert!(trials.len() > whole.len());
+    // Each seed tests every sentence once.
+    let of_seed = whole.iter().filter(|t| t["seed"] == 0);
+    assert_eq!(of_seed.map(|t| t["n_test"].as_u64().unwrap()).sum::<u64>(), 40);
+    assert!(run(bench.train("x", &["--folds", "1"]), 1).contains("cannot be cut into 1 part"));
+}
+
+/// Descriptions alone give labels; a layer learnt afterwards can stand beside them.
+#[test]
+fn a_codebook_alone_gives_a_first_look() {
+    let bench = Bench::new("epochs = 1", "");
+    let codebook = "name = \"topics\"\n[[layer]]\nname = \"subject\"\nkind = \"single\"\n\
+        [[layer.labels]]\nname = \"sport\"\ndescription = \"matches, players, clubs\"\n\
+        [[layer.labels]]\nname = \"weather\"\ndescription = \"rain, sun, storms, floods\"\n";
+    std::fs::write(bench.at("topics.toml"), codebook).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    command.arg("train").arg("--codebook").arg(bench.at("topics.toml"));
+    command.args(["--add-to", "default", "--out"]).arg(bench.at("look"));
+    assert!(run(command, 0).contains("zero-shot"));
+    let article = serde_json::json!({
+        "outlet": "Post", "text": "The striker scored twice. Rain flooded the valley on Friday."
+    });
+    std::fs::write(bench.at("articles.jsonl"), article.to_string()).unwrap();
+    let mut score = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    score.arg("score").arg(bench.at("articles.jsonl")).arg("--model").arg(bench.at("look"));
+    score.args(["--format", "jsonl", "--out"]).arg(bench.at("scored"));
+    run(score, 0);
+    let rows = std::fs::read_to_string(bench.at("scored").join("sentences.jsonl")).unwrap();
+    let subjects: Vec<String> = rows
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["subject"].to_string())
+        .collect();
+    assert_eq!(subjects, ["\"sport\"", "\"weather\""]);
 }

@@ -1,39 +1,83 @@
 //! `parallax evaluate`
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
+pub use super::figures::print;
 use super::model::CheckpointArgs;
-use super::{OK, SKIPPED};
+use super::{OK, SKIPPED, figures};
 use crate::corpus::Skip;
 use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
 use crate::model::{Model, PrecisionChoice};
-use crate::training::data::read_labelled;
-use crate::training::evaluate::{Evaluation, evaluate};
+use crate::report::evaluation::{Comparison, EvaluationPage, page};
+use crate::training::data::{Example, Overlap, Recorded, overlap, read_labelled};
+use crate::training::evaluate::{Evaluation, Options, evaluate};
+use crate::training::paired::{Answers, Draws, paired};
+use crate::training::task::{Task, TaskEvaluation, carry_out};
 
 /// Measure a model against labelled sentences
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  parallax evaluate models/default demo/gold.jsonl
-  parallax evaluate default test.jsonl --json figures.json
+  parallax evaluate models/default labels/demo.jsonl
+  parallax evaluate default test.csv --by topic --errors 20 --out evaluation
+  parallax evaluate my-model test.jsonl --against default --train ../data
+  parallax evaluate ORG/NAME test.jsonl --layer-name loaded --against default
+  parallax evaluate default articles.jsonl --task models/evaluations/semeval2023t3.toml
 
-A row of DATA is a JSON object with `text` and a field for each layer: a label, a list of labels,
-or `target: {mention, start, end, LAYER}`. Figures come with 95% intervals from a bootstrap that
-resamples documents.")]
+DATA is JSON lines, JSON, CSV, TSV or Parquet with a column `text` and one for each layer:
+  single  a label; LAYER_alt may hold a second answer that counts as right
+  multi   a list of labels, or a|b, or a column LAYER:LABEL of 0 and 1 for each label;
+          labels in LAYER_optional are neither right nor wrong
+  target  mention, start, end and LAYER, a row for each mention, or target: {…} in JSON
+or an export of Label Studio (JSON, controls called like the layers) or doccano (JSONL).
+`document` groups sentences of an article, `outlet` and other columns serve --by.
+
+Figures come with 95% intervals from a bootstrap that resamples documents.")]
 pub struct Args {
     /// The model: a folder, ORG/NAME[@REV] of the Hugging Face Hub, or `default`
     bundle: String,
-    /// Labelled sentences, JSON lines
+    /// Labelled sentences
     data: PathBuf,
+    /// A second model to compare with on the same sentences, by a paired test
+    #[arg(long, value_name = "BUNDLE", conflicts_with = "task")]
+    against: Option<String>,
+    /// A TOML file that says how other people's data map onto a layer (see models/evaluations)
+    #[arg(long, value_name = "FILE")]
+    task: Option<PathBuf>,
+    /// Break the figures down by this column too (repeatable); outlet, topic and length are anyway
+    #[arg(long, value_name = "FIELD")]
+    by: Vec<String>,
+    /// Show so many of the most confident errors of each layer
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    errors: usize,
+    /// Say what is left if labels with less than this probability are withheld
+    #[arg(long, value_name = "P", value_parser = super::probability)]
+    min_confidence: Option<f32>,
+    /// Training data to look for test sentences in: files, or the folder in which the files lie
+    /// that the model records
+    #[arg(long, value_name = "PATH", conflicts_with = "task")]
+    train: Vec<PathBuf>,
+    /// Regular expression that cuts the document's name out of `document` or `id` [default: the
+    /// one that the model records for this file]
+    #[arg(long, value_name = "REGEX")]
+    document_pattern: Option<String>,
     #[command(flatten)]
     checkpoint: CheckpointArgs,
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page with plots and tables to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write both to this folder: evaluation.json, evaluation.html
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Where to run: auto, cpu, cuda, cuda:N or cuda:N,M
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -46,29 +90,198 @@ pub struct Args {
     /// Bootstrap samples for the intervals
     #[arg(long, default_value_t = 1000)]
     resamples: usize,
+    /// Permutations of the documents for the test of --against
+    #[arg(long, default_value_t = 4999)]
+    permutations: usize,
+    /// Seed of the test's random draws
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let bundle = args.checkpoint.open(&args.bundle)?;
     let devices = args.device.open_all()?;
-    let model = Model::load_for_scoring(&bundle, &devices, args.precision)?;
-    let data = read_labelled(&args.data, model.codebook(), None)?;
-    warn_of_skips(&data.skipped);
+    let open = |name: &str| -> anyhow::Result<Model> {
+        let bundle = args.checkpoint.open_where_fit(name, args.against.is_some())?;
+        Ok(Model::load_for_scoring(&bundle, &devices, args.precision)?)
+    };
+    let model = open(&args.bundle)?;
     let mut batching = Batching::for_device(&devices[0]);
     batching.workers = args.workers.map_or(batching.workers, usize::from);
-    let evaluation = evaluate(&model, &data.examples, batching, args.resamples)?;
-    if evaluation.layers.is_empty() {
+    let mut options = Options {
+        resamples: args.resamples,
+        by: args.by.clone(),
+        mistakes: args.errors,
+        min_confidence: args.min_confidence,
+        training_outlets: None,
+    };
+    if let Some(task) = &args.task {
+        let task = Task::open(task, model.codebook())?;
+        let found = carry_out(&task, &model, &args.data, batching, &options)?;
+        return finish_task(args, &model, &found);
+    }
+    let recorded = Recorded::of(&model.meta);
+    let pattern = args.document_pattern.as_deref().or(recorded.document_pattern(&args.data));
+    let data = read_labelled(&args.data, model.codebook(), pattern)?;
+    warn_of_skips(&data.skipped);
+    let leak = look_for_leaks(args, &recorded, &model, &data.examples, &mut options)?;
+    let of_model = evaluate(&model, &data.examples, batching, &options)?;
+    if of_model.evaluation.layers.0.is_empty() {
         return Err(Error::input(
             args.data.display(),
             "no row has an answer to any layer of the model",
         )
         .into());
     }
-    print(&mut std::io::stdout().lock(), &args.data.display().to_string(), &evaluation)?;
-    if let Some(path) = &args.json {
-        write_whole(path, serde_json::to_string_pretty(&evaluation)?.as_bytes())?;
+    let comparison = match &args.against {
+        None => None,
+        Some(name) => {
+            let other = open(name)?;
+            let again = read_labelled(&args.data, other.codebook(), pattern)?.examples;
+            let of_other = evaluate(&other, &again, batching, &options)?;
+            let draws = Draws {
+                resamples: args.resamples,
+                permutations: args.permutations,
+                seed: args.seed,
+            };
+            let layers = paired(
+                &Answers {
+                    layers: &model.codebook().layers,
+                    examples: &data.examples,
+                    decisions: &of_model.decisions,
+                },
+                &Answers {
+                    layers: &other.codebook().layers,
+                    examples: &again,
+                    decisions: &of_other.decisions,
+                },
+                draws,
+            );
+            if layers.0.is_empty() {
+                return Err(Error::setting(format!(
+                    "{} and {name} have no layer in common that the data answer",
+                    args.bundle
+                ))
+                .into());
+            }
+            Some(Comparison { against: name.clone(), layers })
+        }
+    };
+    let place = args.data.display().to_string();
+    let mut out = std::io::stdout().lock();
+    figures::print(&mut out, &place, &of_model.evaluation)?;
+    if let Some(comparison) = &comparison {
+        figures::print_comparison(&mut out, &args.bundle, comparison)?;
     }
+    let found = Found {
+        model: &model.meta.name,
+        data: &place,
+        training_overlap: leak,
+        evaluation: &of_model.evaluation,
+        comparison: comparison.as_ref(),
+    };
+    let page = EvaluationPage {
+        title: format!("{} on {}", model.meta.name, file_name(&args.data)),
+        summary: format!("{} {}", model.meta.name, model.meta.version),
+        evaluation: &of_model.evaluation,
+        comparison: comparison.as_ref(),
+    };
+    write(args, &found, &page)?;
     Ok(if data.skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// What the JSON file holds.
+#[derive(Serialize)]
+struct Found<'a> {
+    model: &'a str,
+    data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training_overlap: Option<Overlap>,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<&'a Comparison>,
+}
+
+fn finish_task(args: &Args, model: &Model, found: &TaskEvaluation) -> anyhow::Result<u8> {
+    warn_of_skips(&found.skipped);
+    if Recorded::of(&model.meta).trained_on(&args.data) {
+        eprintln!("warning: the model was trained on {}", args.data.display());
+    }
+    let mut out = std::io::stdout().lock();
+    figures::print_task(&mut out, &args.data.display().to_string(), found)?;
+    let page = EvaluationPage {
+        title: format!("{} on {}", model.meta.name, found.task),
+        summary: found.description.clone(),
+        evaluation: &found.evaluation,
+        comparison: None,
+    };
+    write(args, found, &page)?;
+    Ok(if found.skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// Writes the files that were asked for.
+fn write(args: &Args, found: &impl Serialize, drawn: &EvaluationPage) -> anyhow::Result<()> {
+    let in_folder = |name: &str| args.out.as_ref().map(|folder| folder.join(name));
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    let json = serde_json::to_string_pretty(found)?;
+    for path in args.json.iter().cloned().chain(in_folder("evaluation.json")) {
+        write_whole(&path, json.as_bytes())?;
+    }
+    for path in args.html.iter().cloned().chain(in_folder("evaluation.html")) {
+        write_whole(&path, page(drawn)?.as_bytes())?;
+        eprintln!("page: {}", path.display());
+    }
+    Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Warns where the model may know the test sentences from training, as far as that can be told.
+fn look_for_leaks(
+    args: &Args,
+    recorded: &Recorded,
+    model: &Model,
+    test: &[Example],
+    options: &mut Options,
+) -> anyhow::Result<Option<Overlap>> {
+    if recorded.trained_on(&args.data) {
+        eprintln!(
+            "warning: the model's record names {} among its training data; the figures say how well it \
+             remembers, not how good it is",
+            file_name(&args.data)
+        );
+    }
+    if args.train.is_empty() {
+        return Ok(None);
+    }
+    let mut train = Vec::new();
+    for path in &args.train {
+        if path.is_dir() {
+            if recorded.data.is_empty() {
+                return Err(Error::setting("the model does not record its training data")
+                    .with_hint("give --train the files themselves")
+                    .into());
+            }
+            train.extend(recorded.read(path, model.codebook())?);
+        } else {
+            let pattern = args.document_pattern.as_deref().or(recorded.document_pattern(path));
+            train.extend(read_labelled(path, model.codebook(), pattern)?.examples);
+        }
+    }
+    let found = overlap(&train, test);
+    if found.total() > 0 {
+        eprintln!(
+            "warning: training and test data overlap: {found}, of {} trained on",
+            train.len()
+        );
+    }
+    let outlets: HashSet<String> = train.into_iter().filter_map(|e| e.outlet).collect();
+    options.training_outlets = Some(outlets).filter(|o| !o.is_empty());
+    Ok(Some(found))
 }
 
 /// Says on standard error which rows were passed over.
@@ -80,52 +293,4 @@ pub fn warn_of_skips(skipped: &[Skip]) {
     if skipped.len() > 5 {
         eprintln!("skipped: {} more rows", skipped.len() - 5);
     }
-}
-
-/// Prints figures as tables.
-pub fn print(out: &mut impl Write, data: &str, evaluation: &Evaluation) -> anyhow::Result<()> {
-    for (name, layer) in &evaluation.layers {
-        let figure = |key: &str| layer[key].as_f64().unwrap_or(f64::NAN);
-        let interval = |key: &str| {
-            let bounds = &layer["intervals"][key];
-            match (bounds[0].as_f64(), bounds[1].as_f64()) {
-                (Some(low), Some(high)) => format!(" [{low:.3}, {high:.3}]"),
-                _ => String::new(),
-            }
-        };
-        writeln!(out, "{name} ({data}, n = {})", layer["n"])?;
-        writeln!(
-            out,
-            "  macro-F1 {:.3}{}  micro-F1 {:.3}{}  accuracy {:.3}  ECE {:.3}",
-            figure("macro_f1"),
-            interval("macro_f1"),
-            figure("micro_f1"),
-            interval("micro_f1"),
-            figure("accuracy"),
-            figure("ece")
-        )?;
-        writeln!(out, "  {:32} precision  recall     F1  support", "")?;
-        let labels = layer["labels"].as_object().into_iter().flatten();
-        for (label, f) in labels.clone() {
-            let f1 = |key: &str| f[key].as_f64().unwrap_or(f64::NAN);
-            writeln!(
-                out,
-                "  {label:32} {:9.3} {:7.3} {:6.3} {:8}",
-                f1("precision"),
-                f1("recall"),
-                f1("f1"),
-                f["support"]
-            )?;
-        }
-        if let Some(rows) = layer["confusion"].as_array() {
-            writeln!(out, "  confusion (rows right, columns given)")?;
-            for ((label, _), row) in labels.zip(rows) {
-                let cells: Vec<String> =
-                    row.as_array().into_iter().flatten().map(|c| format!("{c:>6}")).collect();
-                writeln!(out, "  {label:32} {}", cells.concat())?;
-            }
-        }
-        writeln!(out)?;
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@ mod compare;
 mod evaluate;
 mod explain;
 mod export;
+mod figures;
 mod model;
 mod progress;
 mod score;
@@ -96,6 +97,14 @@ pub fn main() -> ExitCode {
             report(&error);
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// A probability as an argument.
+fn probability(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
+        _ => Err("write a number from 0 to 1".into()),
     }
 }
 

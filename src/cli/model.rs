@@ -40,9 +40,16 @@ impl ModelArgs {
 impl CheckpointArgs {
     /// Opens a model by its name; `default` is the built-in one.
     pub fn open(&self, model: &str) -> Result<Bundle> {
+        self.open_where_fit(model, false)
+    }
+
+    /// The same; with `among_others` one that has a codebook is opened too, since the arguments
+    /// may be meant for another.
+    pub fn open_where_fit(&self, model: &str, among_others: bool) -> Result<Bundle> {
         let options = CheckpointOptions {
             layer_name: self.layer_name.clone(),
             hypotheses: self.hypothesis.clone(),
+            ignored_by_bundles: among_others,
         };
         let bar = progress::bar(1, "{msg} {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}");
         let shown = bar.clone();

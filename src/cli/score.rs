@@ -82,6 +82,10 @@ pub struct Common {
     /// Most tokens in a batch [default: by device]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch_tokens: Option<u32>,
+    /// Withhold labels with less than this calibrated probability: the label is left empty, its
+    /// probability is kept, and profiles leave it out
+    #[arg(long, value_name = "P", value_parser = super::probability)]
+    min_confidence: Option<f32>,
     /// Stop at the first row or file that cannot be used, instead of passing it over
     #[arg(long)]
     strict: bool,
@@ -138,6 +142,7 @@ pub fn score(args: &Common, format: Format, vectors: bool) -> anyhow::Result<Run
         batching,
         format,
         vectors,
+        min_confidence: args.min_confidence,
     };
     let template = "{bar:30} {pos} of {len} sentences found, {per_sec}, {eta} left";
     let bar = progress::bar(1, template);
@@ -191,6 +196,11 @@ fn summarise(record: &RunRecord) {
     aside(c.windowed, "sentences longer than the model takes, read in windows");
     if !asides.is_empty() {
         eprintln!("{}", asides.join("; "));
+    }
+    if let Some(confidence) = record.min_confidence {
+        let layers: Vec<String> = c.withheld.iter().map(|(l, n)| format!("{n} of {l}")).collect();
+        let said = if layers.is_empty() { "none".to_owned() } else { layers.join(", ") };
+        eprintln!("labels withheld for a probability below {confidence}: {said}");
     }
     for (field, column) in &record.recognised {
         eprintln!("{field} is taken from the column {column:?}");

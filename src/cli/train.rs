@@ -1,22 +1,29 @@
 //! `parallax train`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
 
 use super::{OK, SKIPPED, progress};
-use crate::model::Codebook;
+use crate::corpus::Skip;
+use crate::error::Error;
+use crate::files::write_whole;
+use crate::model::{Bundle, Codebook};
 use crate::pipeline::train::{Event, TrainOptions, discard, train};
+use crate::pipeline::validate::{Trial, Trials, cross_validate, summary};
 use crate::training::recipe::Recipe;
-use crate::training::trainer;
+use crate::training::{extend, trainer, zero_shot};
 
 /// Make a model from labelled sentences
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  parallax train --codebook mine.toml --out first-look
   parallax train --codebook mine.toml --labelled rows.csv --out my-model
   parallax train --codebook mine.toml --labelled rows.csv --add-to default --out my-model
+  parallax train --codebook mine.toml --labelled rows.csv --folds 5 --curve --out measured
   parallax train models/recipes/default.toml --data ../data --base ./all-MiniLM-L6-v2 --out my-model
 
 Without a recipe the settings follow from the data: with few sentences the encoder first learns to
@@ -29,9 +36,10 @@ pub struct Args {
     #[arg(required_unless_present = "codebook")]
     recipe: Option<PathBuf>,
     /// The layers to be learnt, instead of a recipe
-    #[arg(long, value_name = "FILE", conflicts_with = "recipe", requires = "labelled")]
+    #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
     codebook: Option<PathBuf>,
-    /// Labelled sentences for --codebook; can be repeated
+    /// Labelled sentences for --codebook; can be repeated. Without any, labels are given by
+    /// likeness to their descriptions and examples in the codebook: zero-shot, a first look
     #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
     labelled: Vec<PathBuf>,
     /// Folder to write the model to
@@ -49,7 +57,11 @@ pub struct Args {
     /// A model to learn from besides: its labels, as probabilities, on the data and on
     /// unlabelled sentences
     #[arg(long, value_name = "MODEL")]
-    teacher: Option<PathBuf>,
+    teacher: Option<String>,
+    /// Encoder whose sentence vectors are kept where the recipe asks for that, instead of the
+    /// recipe's
+    #[arg(long, value_name = "FOLDER|ORG/NAME")]
+    vectors_of: Option<String>,
     /// Articles whose sentences the teacher labels, instead of the recipe's; can be repeated
     #[arg(long, value_name = "INPUT", requires = "teacher")]
     unlabelled: Vec<PathBuf>,
@@ -59,6 +71,16 @@ pub struct Args {
     /// Epochs, instead of the recipe's
     #[arg(long)]
     epochs: Option<usize>,
+    /// Only measure: cut the documents into so many parts, test on each what the others teach
+    #[arg(long, value_name = "PARTS", conflicts_with_all = ["teacher", "resume"])]
+    folds: Option<usize>,
+    /// Repeat the cross-validation with so many seeds
+    #[arg(long, value_name = "N", requires = "folds", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=100))]
+    seeds: u64,
+    /// Cross-validate on 1/8, 1/4, 1/2 and all of the documents, to see whether more would help
+    #[arg(long, requires = "folds")]
+    curve: bool,
     /// Go on with a run that was interrupted; its checkpoint is in --out
     #[arg(long, conflicts_with = "force")]
     resume: bool,
@@ -77,6 +99,9 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if args.force {
         discard(&args.out)?;
     }
+    if let (Some(codebook), true) = (&args.codebook, args.labelled.is_empty()) {
+        return first_look(args, codebook);
+    }
     let (mut recipe, codebook, beside) = recipe(args)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.optimizer.epochs = args.epochs.unwrap_or(recipe.optimizer.epochs);
@@ -87,6 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         data: args.data.clone(),
         out: args.out.clone(),
         base: args.base.clone(),
+        vectors_of: args.vectors_of.clone(),
         teacher: args.teacher.clone(),
         unlabelled: args.unlabelled.clone(),
         add_to: args.add_to.clone(),
@@ -94,6 +120,17 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     };
     let lines = Lines::new();
     let observe = |event: Event<'_>| lines.tell(event);
+    if let Some(folds) = args.folds {
+        let trials = Trials {
+            folds,
+            seeds: (0..args.seeds).map(|i| recipe.seed.wrapping_add(i)).collect(),
+            shares: if args.curve { vec![0.125, 0.25, 0.5, 1.0] } else { vec![1.0] },
+        };
+        let (done, skipped) =
+            cross_validate(&recipe, &codebook, &beside, &options, &trials, &observe)?;
+        lines.bar.finish_and_clear();
+        return validated(args, &done, &skipped);
+    }
     let (trained, skipped) = train(&recipe, &codebook, &beside, &options, &observe)?;
     lines.bar.finish_and_clear();
     trained.bundle.write(&args.out).context("the trained model could not be written")?;
@@ -103,6 +140,45 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if let Some(old) = &args.add_to {
         eprintln!("the encoder is that of {old}, so its layers say what they said");
     }
+    Ok(if skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// A model of descriptions alone.
+fn first_look(args: &Args, codebook: &Path) -> anyhow::Result<u8> {
+    let codebook = Codebook::open(codebook)?;
+    let base = args.add_to.as_ref().or(args.base.as_ref()).map_or("default", String::as_str);
+    let base = Bundle::named(base)?;
+    let mut bundle = zero_shot(&base, &codebook)?;
+    if args.add_to.is_some() {
+        bundle = extend(&base, &bundle)?;
+    }
+    bundle.write(&args.out).context("the model could not be written")?;
+    eprintln!(
+        "wrote the model to {}: zero-shot, nothing was learnt and nothing measured; \
+         `parallax evaluate` on a few dozen labelled sentences says how good it is",
+        args.out.display()
+    );
+    Ok(OK)
+}
+
+/// Prints a cross-validation and writes it to --out.
+fn validated(args: &Args, trials: &[Trial], skipped: &[Skip]) -> anyhow::Result<u8> {
+    let summary = summary(trials);
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "documents  sentences  F1 on unseen documents, mean and standard deviation")?;
+    for row in &summary {
+        let layers: Vec<String> = row
+            .f1
+            .iter()
+            .map(|(layer, [mean, deviation])| format!("{layer} {mean:.3} ({deviation:.3})"))
+            .collect();
+        writeln!(out, "{:8.1}% {:10.0}  {}", row.share * 100.0, row.n_train, layers.join("  "))?;
+    }
+    let path = args.out.join("cross_validation.json");
+    std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
+    let json = serde_json::json!({ "summary": summary, "trials": trials });
+    write_whole(&path, serde_json::to_string_pretty(&json)?.as_bytes())?;
+    eprintln!("wrote {}", path.display());
     Ok(if skipped.is_empty() { OK } else { SKIPPED })
 }
 
@@ -138,15 +214,31 @@ impl Lines {
         let line = |text: String| self.bar.suspend(|| eprintln!("{text}"));
         match event {
             Event::Skipped(skipped) => self.bar.suspend(|| super::evaluate::warn_of_skips(skipped)),
-            Event::Data { recipe, train, dev, held_out } => line(format!(
-                "{recipe}: {train} sentences to train on, {dev} to choose and calibrate on, \
-                 {held_out} left out as test data"
-            )),
+            Event::Data { recipe, train, dev, left_out } => {
+                line(format!(
+                    "{recipe}: {train} sentences to train on, {dev} to choose and calibrate on"
+                ));
+                if left_out.total() > 0 {
+                    line(format!("warning: left out, for the test data know them: {left_out}"));
+                }
+            }
             Event::Unlabelled(n) => line(format!("{n} unlabelled sentences for the teacher")),
             Event::Taught(n, of) => {
                 self.bar.set_length(of as u64);
                 self.bar.inc(n as u64);
                 self.bar.set_message("labelled by the teacher");
+            }
+            Event::Trial(t) => {
+                let f1: Vec<String> =
+                    t.f1.iter().map(|(layer, f1)| format!("{layer} {f1:.3}")).collect();
+                line(format!(
+                    "seed {}, part {}: trained on {}, tested on {}: {}",
+                    t.seed,
+                    t.fold,
+                    t.n_train,
+                    t.n_test,
+                    f1.join(", ")
+                ));
             }
             Event::Trainer(trainer::Event::Resumed { step }) => {
                 line(format!("going on after step {step}"));

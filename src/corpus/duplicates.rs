@@ -7,8 +7,10 @@ use std::collections::HashMap;
 
 use super::Article;
 
-/// Words in a shingle.
+/// Words in a shingle of an article.
 const SHINGLE: usize = 5;
+/// Words in a shingle of a sentence: of twenty words one changed leaves a resemblance of .81.
+const SENTENCE_SHINGLE: usize = 2;
 /// Bands of the signature.
 const BANDS: usize = 18;
 /// Hashes in a band. A pair of resemblance s shares a band with probability
@@ -18,6 +20,8 @@ const ROWS: usize = 7;
 const HASHES: usize = BANDS * ROWS;
 /// Share of equal hashes from which two articles count as one.
 const THRESHOLD: f64 = 0.8;
+/// The same for two sentences.
+const SENTENCE_THRESHOLD: f64 = 0.7;
 
 /// Finds articles that nearly repeat an earlier one, in one pass, with about 600 bytes
 /// of memory for each article that repeats none. The answer depends on the articles and their order alone.
@@ -27,33 +31,41 @@ const THRESHOLD: f64 = 0.8;
 /// dateline or a changed sentence. A text that *contains* another and adds much of its
 /// own is not found: its resemblance is about the ratio of the two lengths. An article
 /// that repeats a near-duplicate is given the first article of the group.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Duplicates {
+    shingle: usize,
+    threshold: f64,
     articles: Vec<(String, [u16; HASHES])>,
     /// Band number and band to the latest article with it.
     bands: HashMap<u64, u32>,
 }
 
+impl Default for Duplicates {
+    fn default() -> Self {
+        Duplicates {
+            shingle: SHINGLE,
+            threshold: THRESHOLD,
+            articles: Vec::new(),
+            bands: HashMap::new(),
+        }
+    }
+}
+
 impl Duplicates {
+    /// For single sentences instead of articles: pairs of words are compared, because one changed
+    /// word would leave too few 5-shingles of a sentence alike, and a resemblance of 0.7 is
+    /// enough, so that a sentence of ordinary length is found with a word changed.
+    pub fn of_sentences() -> Self {
+        Duplicates { shingle: SENTENCE_SHINGLE, threshold: SENTENCE_THRESHOLD, ..Self::default() }
+    }
+
     /// Takes in an article and returns the id of the earlier article that it nearly
     /// repeats, if there is one. Only the text counts.
     pub fn insert(&mut self, article: &Article) -> Option<String> {
-        let signature = signature(&article.text)?;
-        let keys: [u64; BANDS] = std::array::from_fn(|band| band_key(band, &signature));
-        let mut best: Option<(usize, u32)> = None;
-        for key in &keys {
-            let Some(&candidate) = self.bands.get(key) else { continue };
-            let Some((_, other)) = self.articles.get(candidate as usize) else { continue };
-            let same = signature.iter().zip(other).filter(|(a, b)| a == b).count();
-            // The earliest of the most similar.
-            if best.is_none_or(|(s, c)| same > s || same == s && candidate < c) {
-                best = Some((same, candidate));
-            }
-        }
-        if let Some((same, candidate)) = best
-            && same as f64 >= THRESHOLD * HASHES as f64
-        {
-            return self.articles.get(candidate as usize).map(|(id, _)| id.clone());
+        let signature = signature(&article.text, self.shingle)?;
+        let keys = keys(&signature);
+        if let Some(earlier) = self.like(&signature, &keys) {
+            return Some(earlier.to_owned());
         }
         let index = u32::try_from(self.articles.len()).ok()?;
         self.articles.push((article.id.clone(), signature));
@@ -62,10 +74,33 @@ impl Duplicates {
         }
         None
     }
+
+    /// The id of the article taken in that `text` nearly repeats, if there is one.
+    pub fn find(&self, text: &str) -> Option<&str> {
+        let signature = signature(text, self.shingle)?;
+        self.like(&signature, &keys(&signature))
+    }
+
+    fn like(&self, signature: &[u16; HASHES], keys: &[u64; BANDS]) -> Option<&str> {
+        let mut best: Option<(usize, u32)> = None;
+        for key in keys {
+            let Some(&candidate) = self.bands.get(key) else { continue };
+            let Some((_, other)) = self.articles.get(candidate as usize) else { continue };
+            let same = signature.iter().zip(other).filter(|(a, b)| a == b).count();
+            // The earliest of the most similar.
+            if best.is_none_or(|(s, c)| same > s || same == s && candidate < c) {
+                best = Some((same, candidate));
+            }
+        }
+        let (same, candidate) = best?;
+        let alike = same as f64 >= self.threshold * HASHES as f64;
+        self.articles.get(candidate as usize).filter(|_| alike).map(|(id, _)| id.as_str())
+    }
 }
 
 /// The smallest hashes of a text's shingles, `None` for a text without words.
-fn signature(text: &str) -> Option<[u16; HASHES]> {
+fn signature(text: &str, shingle: usize) -> Option<[u16; HASHES]> {
+    let size = shingle.min(SHINGLE);
     let mut minima = [u64::MAX; HASHES];
     let factors: [u64; HASHES] = std::array::from_fn(|i| mix(2 * i as u64 + 1) | 1);
     let mut window = [0_u64; SHINGLE];
@@ -80,14 +115,14 @@ fn signature(text: &str) -> Option<[u16; HASHES]> {
         window.rotate_left(1);
         window[SHINGLE - 1] = hash_word(word);
         words += 1;
-        if words >= SHINGLE {
-            take(&window);
+        if words >= size {
+            take(&window[SHINGLE - size..]);
         }
     }
     if words == 0 {
         return None;
     }
-    if words < SHINGLE {
+    if words < size {
         take(&window[SHINGLE - words..]);
     }
     Some(minima.map(|m| (m >> 40) as u16))
@@ -117,6 +152,10 @@ fn mix(mut x: u64) -> u64 {
 fn mix_light(x: u64, factor: u64) -> u64 {
     let y = (x ^ factor).wrapping_mul(factor);
     y ^ (y >> 32)
+}
+
+fn keys(signature: &[u16; HASHES]) -> [u64; BANDS] {
+    std::array::from_fn(|band| band_key(band, signature))
 }
 
 fn band_key(band: usize, signature: &[u16; HASHES]) -> u64 {
@@ -172,10 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sentence_with_a_word_changed_is_found_without_being_taken_in() {
+        let sentence = |id: &str, words| article(id, words);
+        let mut seen = Duplicates::of_sentences();
+        assert_eq!(seen.insert(&sentence("a", 0..24)), None);
+        let changed = article("", (0..11).chain([99]).chain(12..24)).text;
+        assert_eq!(seen.find(&changed), Some("a"));
+        assert_eq!(seen.find(&changed), Some("a"));
+        assert_eq!(seen.find(&article("", (0..12).chain(50..62)).text), None);
+        assert_eq!(Duplicates::default().find(&changed), None);
+    }
+
+    #[test]
     fn the_estimate_is_close_to_the_resemblance() {
         let shared = 700;
-        let a = signature(&article("", 0..1000).text).expect("it has words");
-        let b = signature(&article("", (0..shared).chain(5000..5300)).text).expect("it has words");
+        let a = signature(&article("", 0..1000).text, SHINGLE).expect("it has words");
+        let b = signature(&article("", (0..shared).chain(5000..5300)).text, SHINGLE)
+            .expect("it has words");
         let same = a.iter().zip(&b).filter(|(x, y)| x == y).count() as f64 / HASHES as f64;
         let truth = (shared - 4) as f64 / (2.0 * 996.0 - (shared - 4) as f64);
         assert!((same - truth).abs() < 0.13, "{same} {truth}");

@@ -64,7 +64,7 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     std::str::from_utf8(bytes).map_err(|e| format!("the line {}", not_utf8(e)))?;
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => Err(format!("holds {} where an article's object is expected", kind(&other))),
+        Ok(other) => Err(format!("holds {} where an object is expected", kind(&other))),
         Err(e) => Err(format!("is not valid JSON: {e}")),
     }
 }
@@ -105,8 +105,9 @@ pub(crate) struct JsonObjects {
     limit: u64,
     /// Objects of an array inside the last object.
     inner: std::vec::IntoIter<Value>,
-    /// The columns that the user named; an object that has them is an article.
-    map: Vec<(String, String)>,
+    /// The columns that the user named; an object that has them is an article. `None`: every
+    /// object is a row, whatever lists it holds.
+    map: Option<Vec<(String, String)>>,
     started: bool,
 }
 
@@ -120,13 +121,20 @@ enum Broken {
 
 impl JsonObjects {
     pub(crate) fn new(stream: Stream, limit: u64, map: Vec<(String, String)>) -> Self {
-        JsonObjects { stream, number: 0, limit, inner: Vec::new().into_iter(), map, started: false }
+        JsonObjects { map: Some(map), ..Self::flat(stream, limit) }
+    }
+
+    /// The same, where no object stands for a list of rows.
+    pub(crate) fn flat(stream: Stream, limit: u64) -> Self {
+        let inner = Vec::new().into_iter();
+        JsonObjects { stream, number: 0, limit, inner, map: None, started: false }
     }
 
     /// The list of articles that an object wraps, if it is not an article itself.
     fn unwrap_list(&self, object: &mut Map<String, Value>) -> Option<Vec<Value>> {
+        let map = self.map.as_ref()?;
         let columns: Vec<&str> = object.keys().map(String::as_str).collect();
-        if Mapping::of(&columns, &self.map).has_text() {
+        if Mapping::of(&columns, map).has_text() {
             return None;
         }
         let is_list =

@@ -8,6 +8,7 @@ mod fields;
 mod json;
 mod outlets;
 mod read;
+mod records;
 mod rows;
 mod sources;
 mod tables;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use duplicates::Duplicates;
 pub use read::{Corpus, ReadNotes, ReadOptions};
+pub(crate) use records::{Record, Records};
 
 /// One article as an outlet published it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

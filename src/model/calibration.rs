@@ -10,8 +10,20 @@ pub struct Scores {
     /// Calibrated probability of each label, in codebook order.
     pub probabilities: Vec<f32>,
     /// Indices of the labels given: exactly one for single and target layers, any number
-    /// for multi layers.
+    /// for multi layers. Fewer where labels are [withheld](Self::withhold).
     pub labels: Vec<usize>,
+    /// Labels that would be given, but with too little confidence.
+    pub withheld: Vec<usize>,
+}
+
+impl Scores {
+    /// Withholds every label whose probability is below `confidence`; the probabilities stay.
+    pub fn withhold(&mut self, confidence: f32) {
+        let Scores { probabilities, labels, withheld } = self;
+        let sure = |l: &usize| probabilities.get(*l).is_some_and(|p| *p >= confidence);
+        withheld.extend(labels.iter().filter(|l| !sure(l)));
+        labels.retain(sure);
+    }
 }
 
 /// How a layer's logits become probabilities and labels.
@@ -45,7 +57,7 @@ impl Calibration {
                     .filter(|(_, (p, t))| p >= t)
                     .map(|(i, _)| i)
                     .collect();
-                Scores { probabilities, labels }
+                Scores { probabilities, labels, ..Scores::default() }
             }
             LayerKind::Single | LayerKind::Target => {
                 let scaled: Vec<f32> = scaled.collect();
@@ -55,7 +67,7 @@ impl Calibration {
                 let probabilities: Vec<f32> = exps.iter().map(|e| e / total).collect();
                 let best = (0..probabilities.len())
                     .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]).then(b.cmp(a)));
-                Scores { probabilities, labels: best.into_iter().collect() }
+                Scores { probabilities, labels: best.into_iter().collect(), withheld: Vec::new() }
             }
         }
     }
@@ -64,6 +76,17 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unsure_labels_are_withheld_and_their_probabilities_kept() {
+        let mut scores =
+            Scores { probabilities: vec![0.9, 0.6, 0.1], labels: vec![0, 1], withheld: vec![] };
+        scores.withhold(0.6);
+        assert_eq!((&scores.labels[..], &scores.withheld[..]), (&[0, 1][..], &[][..]));
+        scores.withhold(0.7);
+        assert_eq!((&scores.labels[..], &scores.withheld[..]), (&[0][..], &[1][..]));
+        assert_eq!(scores.probabilities.len(), 3);
+    }
 
     #[test]
     fn softmax_and_sigmoid() {

@@ -101,6 +101,8 @@ pub struct CheckpointOptions {
     pub layer_name: Option<String>,
     /// Statements to look for, one layer each, in place of the layer it was trained for.
     pub hypotheses: Vec<Hypothesis>,
+    /// Whether a bundle, which has a codebook, is opened in spite of them.
+    pub ignored_by_bundles: bool,
 }
 
 impl Bundle {
@@ -142,7 +144,8 @@ impl Bundle {
 impl CheckpointOptions {
     /// Refuses options that a bundle has no use for.
     fn refuse_for(&self, place: &str) -> Result<()> {
-        if *self == Self::default() {
+        let given = self.layer_name.is_some() || !self.hypotheses.is_empty();
+        if self.ignored_by_bundles || !given {
             return Ok(());
         }
         Err(Error::setting(format!("{place} has a codebook of its own"))
@@ -240,7 +243,7 @@ fn asked(
             let description = format!(
                 "Zero-shot, by {model}: does {text:?} follow from the sentence? Not calibrated."
             );
-            Layer { name, kind: kind(text), description, labels: own.labels.clone() }
+            Layer { name, kind: kind(text), description, ..own.clone() }
         })
         .collect();
     let hypotheses = hypotheses.iter().map(|h| h.text.clone()).collect();

@@ -31,6 +31,10 @@ pub struct Label {
     /// contested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub holds_off: bool,
+    /// Sentences that have it: with the description they are all that a layer without labelled
+    /// sentences knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
 }
 
 /// One question that the model answers.
@@ -44,6 +48,10 @@ pub struct Layer {
     /// What it asks, for people.
     #[serde(default)]
     pub description: String,
+    /// Whether labels are given by the likeness of a sentence's vector to their descriptions and
+    /// examples, with nothing learnt: zero-shot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_description: bool,
     /// The labels, in the order of the model's outputs.
     pub labels: Vec<Label>,
 }

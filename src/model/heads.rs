@@ -1,6 +1,6 @@
 //! The layers' heads: one hidden layer each, on top of the shared encoder.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::codebook::{Layer, LayerKind};
@@ -10,10 +10,33 @@ use super::encoder::{Linear, Parameters};
 
 /// From features to the logits of one layer.
 #[derive(Debug, Clone)]
-pub struct Head {
-    hidden: Linear,
-    output: Linear,
+pub enum Head {
+    /// Learnt from labelled sentences.
+    Learnt {
+        /// From the features to half the encoder's width.
+        hidden: Linear,
+        /// From there to the labels.
+        output: Linear,
+    },
+    /// The likeness of the sentence to a label's description.
+    Likeness(Likeness),
 }
+
+/// Logits from cosines: of the sentence's mean vector, mapped as the bundle maps its sentence
+/// vectors, with a vector for each label.
+#[derive(Debug, Clone)]
+pub struct Likeness {
+    /// (labels, width), rows of length 1.
+    labels: Tensor,
+    map: Linear,
+    kind: LayerKind,
+}
+
+/// Logits are so many times the cosine: sentence encoders are trained with it (Reimers and Gurevych
+/// 2019 and the models after it).
+const COSINE_SCALE: f64 = 20.0;
+/// In a multi layer a label is as likely as not at this cosine.
+const EVEN_COSINE: f64 = 0.35;
 
 /// Width of the features that a head reads: `[CLS; mean]` of the sentence, and for a
 /// target layer the mean of the mention's tokens besides.
@@ -27,7 +50,14 @@ impl Head {
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn load(layer: &Layer, width: usize, vb: VarBuilder) -> Result<Self> {
-        Ok(Head {
+        if layer.by_description {
+            return Ok(Head::Likeness(Likeness {
+                labels: vb.get((layer.labels.len(), width), "likeness.labels")?,
+                map: Linear::load(width, width, vb.pp("likeness.map"))?,
+                kind: layer.kind,
+            }));
+        }
+        Ok(Head::Learnt {
             hidden: Linear::load(features(layer, width), width / 2, vb.pp("hidden"))?,
             output: Linear::load(width / 2, layer.labels.len(), vb.pp("output"))?,
         })
@@ -43,7 +73,7 @@ impl Head {
         rng: &mut impl rand::Rng,
         device: &Device,
     ) -> Result<Self> {
-        Ok(Head {
+        Ok(Head::Learnt {
             hidden: Linear::random(features(layer, width), width / 2, rng, device)?,
             output: Linear::random(width / 2, layer.labels.len(), rng, device)?,
         })
@@ -58,13 +88,40 @@ impl Head {
             Some(dropout) => dropout.apply(&x),
             None => Ok(x),
         };
-        let hidden = gelu(&self.hidden.forward(&drop(features.clone())?)?)?;
-        self.output.forward(&drop(hidden)?)
+        match self {
+            Head::Learnt { hidden, output } => {
+                let hidden = gelu(&hidden.forward(&drop(features.clone())?)?)?;
+                output.forward(&drop(hidden)?)
+            }
+            Head::Likeness(likeness) => likeness.forward(features),
+        }
     }
 
     /// The parameters with their names under `prefix`.
     pub fn parameters_mut<'a>(&'a mut self, prefix: &str, into: &mut Parameters<'a>) {
-        self.hidden.parameters_mut(&format!("{prefix}.hidden"), into);
-        self.output.parameters_mut(&format!("{prefix}.output"), into);
+        match self {
+            Head::Learnt { hidden, output } => {
+                hidden.parameters_mut(&format!("{prefix}.hidden"), into);
+                output.parameters_mut(&format!("{prefix}.output"), into);
+            }
+            Head::Likeness(likeness) => {
+                into.push((format!("{prefix}.likeness.labels"), &mut likeness.labels));
+                likeness.map.parameters_mut(&format!("{prefix}.likeness.map"), into);
+            }
+        }
+    }
+}
+
+impl Likeness {
+    fn forward(&self, features: &Tensor) -> Result<Tensor> {
+        let (_, width) = self.labels.dims2()?;
+        // Features are the first token's vector and then the mean of all.
+        let mapped = self.map.forward(&features.narrow(1, width, width)?.contiguous()?)?;
+        let length = (mapped.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
+        let cosines = mapped.broadcast_div(&length)?.matmul(&self.labels.t()?)?;
+        match self.kind {
+            LayerKind::Multi => cosines.affine(COSINE_SCALE, -COSINE_SCALE * EVEN_COSINE),
+            _ => cosines * COSINE_SCALE,
+        }
     }
 }

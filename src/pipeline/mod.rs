@@ -15,6 +15,7 @@ pub mod run;
 pub mod score;
 mod tables;
 pub mod train;
+pub mod validate;
 
 pub mod words;
 

@@ -146,6 +146,11 @@ fn notes(
             },
         ));
     }
+    for (layer, withheld, all) in observations.withheld() {
+        notes.push(format!(
+            "{withheld} labels of {layer} were withheld, in {all} sentences or mentions, because the              model was not sure enough of them (--min-confidence): shares leave them out."
+        ));
+    }
     if contrasts.outlets_left_out > 0 {
         notes.push(format!(
             "Only the {} outlets with most articles are compared in pairs; {} are not.",

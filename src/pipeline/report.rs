@@ -35,11 +35,7 @@ pub fn report_folder(
     title: &str,
     form: Form,
 ) -> Result<PathBuf> {
-    let path = dir.join(match form {
-        Form::Html => "report.html",
-        Form::Markdown => "report.md",
-        Form::Print => "report-print.html",
-    });
+    let path = dir.join(form.file_name());
     let beside = (form == Form::Html).then_some(path.as_path());
     let input = report_input(dir, summary, title, beside)?;
     write(&input, form, &path)?;

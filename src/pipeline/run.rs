@@ -9,7 +9,7 @@ use super::score::ScoreOptions;
 use crate::corpus::{ReadNotes, Skip};
 use crate::error::{Error, Result};
 use crate::files::write_whole;
-use crate::model::{Model, device};
+use crate::model::{Codebook, Model, device};
 use crate::scoring::scorer::Rows;
 use crate::text::Role;
 use crate::text::targets::Target;
@@ -34,6 +34,9 @@ pub struct RunRecord {
     pub workers: usize,
     /// Most tokens in a batch.
     pub batch_tokens: usize,
+    /// Labels with less than this probability were withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_confidence: Option<f32>,
     /// The inputs as they were given.
     pub inputs: Vec<String>,
     /// Fields of the input that were recognised by their column's usual name.
@@ -102,13 +105,26 @@ pub struct Counts {
     pub tokens: u64,
     /// Mentions of targets.
     pub mentions: u64,
+    /// Labels that were withheld, by layer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withheld: BTreeMap<String, u64>,
     #[serde(skip)]
     names: BTreeSet<String>,
 }
 
 impl Counts {
-    /// Counts some rows.
-    pub fn count(&mut self, rows: &Rows) {
+    /// Counts some rows, scored with `codebook`.
+    pub fn count(&mut self, rows: &Rows, codebook: &Codebook) {
+        let of_sentences = rows.sentences.iter().flat_map(|r| &r.layers);
+        let of_sentences = of_sentences.flat_map(|s| codebook.sentence_layers().zip(s));
+        let of_mentions =
+            rows.mentions.iter().flat_map(|r| codebook.target_layers().zip(&r.layers));
+        for (layer, scores) in of_sentences.chain(of_mentions) {
+            if !scores.withheld.is_empty() {
+                *self.withheld.entry(layer.name.clone()).or_default() +=
+                    scores.withheld.len() as u64;
+            }
+        }
         self.articles += rows.articles.len() as u64;
         for row in &rows.articles {
             self.duplicates += u64::from(row.duplicate_of.is_some());
@@ -171,6 +187,7 @@ impl RunRecord {
             precision: model.precision().name().into(),
             workers: options.batching.workers,
             batch_tokens: options.batching.tokens,
+            min_confidence: options.min_confidence,
             inputs: inputs.iter().map(|p| p.display().to_string()).collect(),
             recognised: notes.recognised.clone(),
             outlets_renamed: notes

@@ -14,12 +14,14 @@ use crate::corpus::{Article, Corpus, Duplicates, ReadNotes, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predict::Batching;
+use crate::report::Form;
+use crate::report::side::{self, SideFolder};
 use crate::scoring::repeats::Repeats;
 use crate::scoring::rows::{ArticleRow, MentionRow, SentenceRow};
 use crate::scoring::scorer::{Rows, score};
 use crate::scoring::tables::{
     Format, TableWriter, VECTORS, VectorWriter, articles_schema, extra_columns, mentions_schema,
-    sentences_schema,
+    sentences_schema, sentences_schema_with_withheld,
 };
 use crate::scoring::window::Window;
 use crate::text::targets::{Target, TargetFinder};
@@ -47,6 +49,8 @@ pub struct ScoreOptions {
     pub format: Format,
     /// Whether the sentences' vectors are written too (in Parquet, whatever the format).
     pub vectors: bool,
+    /// Labels with less than this calibrated probability are withheld.
+    pub min_confidence: Option<f32>,
 }
 
 /// What happens during a run, for a progress bar.
@@ -150,7 +154,7 @@ fn remove_outdated(out: &Path, vectors_are_new: bool) -> Result<()> {
         .iter()
         .chain(&of_words)
         .flat_map(|name| Format::ALL.map(|f| format!("{name}.{f}")))
-        .chain(["report.html".to_owned()])
+        .chain(Form::ALL.map(|form| form.file_name().to_owned()))
         .chain((!vectors_are_new).then(|| format!("{VECTORS}.parquet")));
     for name in derived {
         match std::fs::remove_file(out.join(&name)) {
@@ -160,7 +164,9 @@ fn remove_outdated(out: &Path, vectors_are_new: bool) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    // Another program's folder of that name is left alone.
+    let side = SideFolder::of(&out.join(Form::Html.file_name()));
+    if side::is_ours(&side) { side::remove(&side) } else { Ok(()) }
 }
 
 fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
@@ -252,7 +258,10 @@ fn score_windows(
     for window in from_reader {
         let started = Instant::now();
         let done = |n| progress(Progress::Done(n));
-        let rows = score(window, model, targets, options.batching, &mut repeats, &done)?;
+        let mut rows = score(window, model, targets, options.batching, &mut repeats, &done)?;
+        if let Some(confidence) = options.min_confidence {
+            rows.withhold(confidence);
+        }
         seconds += started.elapsed().as_secs_f64();
         if to_writer.send(rows).is_err() {
             break;
@@ -277,11 +286,15 @@ struct Tables<'a> {
 impl<'a> Tables<'a> {
     fn new(out: &'a Path, model: &'a Model, options: &ScoreOptions) -> Result<Self> {
         let (codebook, format) = (model.codebook(), options.format);
+        let sentences = match options.min_confidence {
+            Some(_) => sentences_schema_with_withheld(codebook)?,
+            None => sentences_schema(codebook)?,
+        };
         Ok(Tables {
             out,
             model,
             format,
-            sentences: TableWriter::create(out, "sentences", sentences_schema(codebook)?, format)?,
+            sentences: TableWriter::create(out, "sentences", sentences, format)?,
             mentions: TableWriter::create(out, "mentions", mentions_schema(codebook)?, format)?,
             vectors: options.vectors.then(|| VectorWriter::new(out, codebook)),
             articles: None,
@@ -307,7 +320,7 @@ impl<'a> Tables<'a> {
             if let Some(vectors) = &mut self.vectors {
                 vectors.write(&rows.vectors)?;
             }
-            counts.count(&rows);
+            counts.count(&rows, self.model.codebook());
         }
         Ok((self, counts))
     }
@@ -323,5 +336,30 @@ impl<'a> Tables<'a> {
         self.vectors.map(VectorWriter::finish).transpose()?;
         articles.finish()?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_run_drew_is_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for form in Form::ALL {
+            std::fs::write(at(form.file_name()), "old").unwrap();
+        }
+        std::fs::create_dir(at("report-sentences")).unwrap();
+        std::fs::write(at("report-sentences/1.html"), "old").unwrap();
+        std::fs::write(at("notes.md"), "mine").unwrap();
+        remove_outdated(folder.path(), true).unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        // A folder of that name with files of another program stays.
+        std::fs::create_dir(at("report-sentences")).unwrap();
+        std::fs::write(at("report-sentences/mine.txt"), "mine").unwrap();
+        remove_outdated(folder.path(), true).unwrap();
+        assert!(at("report-sentences/mine.txt").exists());
     }
 }

@@ -27,7 +27,9 @@ fn scored(dir: &Path, outlets: &[(&str, usize)]) {
         "#,
     )
     .unwrap();
-    let scores = |label: usize| vec![Scores { probabilities: vec![0.5; 2], labels: vec![label] }];
+    let scores = |label: usize| {
+        vec![Scores { probabilities: vec![0.5; 2], labels: vec![label], ..Scores::default() }]
+    };
     let mut sentences = Vec::new();
     let mut mentions = Vec::new();
     for (outlet, articles) in outlets {

@@ -13,7 +13,7 @@ use crate::corpus::Skip;
 use crate::error::{Error, Result};
 use crate::model::hub::EncoderFiles;
 use crate::model::{Bundle, Codebook, Model, PrecisionChoice};
-use crate::training::data::{self, Example};
+use crate::training::data::{self, Example, Overlap};
 use crate::training::extend;
 use crate::training::recipe::{Recipe, Source};
 use crate::training::trainer::{self, Lesson, Run, Trained};
@@ -37,8 +37,10 @@ pub struct TrainOptions {
     /// Base encoder instead of the recipe's: a folder, a Hub id, or `default` for the built-in
     /// model's.
     pub base: Option<String>,
-    /// The folder of a model to learn from.
-    pub teacher: Option<PathBuf>,
+    /// The encoder whose sentence vectors are kept, instead of the recipe's: a folder, or a Hub id.
+    pub vectors_of: Option<String>,
+    /// A model to learn from: a folder, or `default`.
+    pub teacher: Option<String>,
     /// Articles whose sentences the teacher labels, instead of the recipe's.
     pub unlabelled: Vec<PathBuf>,
     /// A model that the recipe's layers are added to: a folder, or `default`.
@@ -60,13 +62,15 @@ pub enum Event<'a> {
         train: usize,
         /// Sentences to choose and calibrate on.
         dev: usize,
-        /// Sentences that stay unseen as test data.
-        held_out: usize,
+        /// Sentences left out because the test data know them.
+        left_out: Overlap,
     },
     /// So many unlabelled sentences were drawn.
     Unlabelled(usize),
     /// The teacher labelled so many more pieces of text of so many.
     Taught(usize, usize),
+    /// A trial of a cross-validation is done.
+    Trial(&'a super::validate::Trial),
     /// The trainer's own.
     Trainer(trainer::Event),
 }
@@ -93,10 +97,9 @@ pub fn train(
     let Split { train, dev } = &split;
     let avoid = held_out.iter().chain(train).chain(dev).map(|e| e.model_text.as_str()).collect();
     let lesson = ask_teacher(recipe, codebook, options, train, &avoid, observe, &mut skipped)?;
-    // A later part of a training keeps the vectors of the encoder that the first began with.
-    let original = (recipe.optimizer.keep_vectors > 0.0 && recipe.after.is_some())
-        .then(|| open_encoder(options.base.as_deref().unwrap_or(&recipe.base)))
-        .transpose()?;
+    let vectors_of = options.vectors_of.as_ref().or(recipe.vectors_of.as_ref());
+    let vectors_of = vectors_of.filter(|_| recipe.optimizer.keep_vectors > 0.0);
+    let vectors_of = vectors_of.map(|encoder| open_encoder(encoder)).transpose()?;
     let checkpoint = options.out.join(format!("{}{CHECKPOINT}", recipe.name));
     if checkpoint.exists() && !options.resume {
         return Err(Error::setting(format!(
@@ -105,6 +108,7 @@ pub fn train(
         ))
         .with_hint("give --resume to go on with it, or --force to begin anew"));
     }
+    let refit = recipe.dev.refit.then(|| base.clone());
     let run = Run {
         recipe,
         codebook,
@@ -112,7 +116,7 @@ pub fn train(
         train,
         dev,
         lesson: lesson.as_ref(),
-        vectors_of: original.as_ref(),
+        vectors_of: vectors_of.as_ref(),
         checkpoint: Some(&checkpoint),
     };
     let mut metrics = Metrics::open(&options.out, &recipe.name, options.resume)?;
@@ -121,10 +125,35 @@ pub fn train(
         observe(Event::Trainer(event));
     })?;
     metrics.finish()?;
+    if let Some(base) = refit {
+        let all: Vec<Example> = train.iter().chain(dev).cloned().collect();
+        let recipe = again(recipe, &trained);
+        let (lesson, vectors_of) = (lesson.as_ref(), vectors_of.as_ref());
+        let (recipe, train, dev) = (&recipe, &all[..], &[][..]);
+        let run = Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint: None };
+        let mut observe = |event| observe(Event::Trainer(event));
+        take_weights(&mut trained.bundle, trainer::train(run, &mut observe)?.bundle);
+    }
     if let Some(old) = &options.add_to {
         trained.bundle = extend(&Bundle::named(old)?, &trained.bundle)?;
     }
     Ok((trained, skipped))
+}
+
+/// The recipe for training once more, for as many epochs as did best.
+fn again(recipe: &Recipe, first: &Trained) -> Recipe {
+    let best = first.bundle.meta.training.get("best_epoch").and_then(toml::Value::as_integer);
+    let mut recipe = recipe.clone();
+    recipe.optimizer.epochs = best.and_then(|n| n.try_into().ok()).unwrap_or(1).max(1);
+    recipe.optimizer.patience = 0;
+    recipe
+}
+
+/// Puts the weights of `second` in place of the first's, whose calibration and figures stay.
+fn take_weights(first: &mut Bundle, second: Bundle) {
+    first.meta.weights_sha256 = second.meta.weights_sha256;
+    first.weights = second.weights;
+    first.vector_map = second.vector_map;
 }
 
 /// Takes away what was kept in `out` in case the run was interrupted.
@@ -175,20 +204,14 @@ pub(super) fn read_split(
     };
     let examples = read(&recipe.data)?;
     let held_out = read(&recipe.held_out)?;
-    let n = examples.len();
-    let examples = data::without(examples, &held_out);
+    let (examples, left_out) = data::without(examples, &held_out);
     let (train, dev) = data::split(examples, recipe.dev.share, recipe.seed);
-    observe(Event::Data {
-        recipe: &recipe.name,
-        train: train.len(),
-        dev: dev.len(),
-        held_out: n - train.len() - dev.len(),
-    });
+    observe(Event::Data { recipe: &recipe.name, train: train.len(), dev: dev.len(), left_out });
     Ok((Split { train, dev }, held_out))
 }
 
 /// The encoder that a run begins with: the recipe's, or the result of an earlier recipe.
-fn base(
+pub(super) fn base(
     recipe: &Recipe,
     beside: &Path,
     options: &TrainOptions,
@@ -249,7 +272,7 @@ fn ask_teacher(
                 "give --teacher FOLDER; models/recipes/accurate.toml makes the default model's",
             ));
     };
-    let bundle = Bundle::open(teacher)?;
+    let bundle = Bundle::named(teacher)?;
     let model = Model::load_for_scoring(&bundle, &[Device::Cpu], PrecisionChoice::Auto)?;
     let unlabelled = if settings.unlabelled.is_empty() {
         Vec::new()

@@ -8,7 +8,7 @@ use super::{
     MIN_ARTICLES_FOR_INTERVAL, Observations, Settings,
     bootstrap::{Ratio, Resampled},
     profiles::{matrix, resampled_articles},
-    resample,
+    resample, table,
 };
 
 /// Articles drawn for one pair of outlets over all permutations. Pairs of very large
@@ -118,7 +118,7 @@ fn pair_rows(
     a: &Side,
     b: &Side,
 ) -> Vec<ContrastRow> {
-    let n_sentences = observations.counts.ncols() - 1;
+    let n_labels = table::labels(&observations.sentence_layers);
     let p_values = permutations_for(a, b, settings)
         .map(|permutations| permutation_test(observations, settings, a, b, permutations));
     let labels = observations
@@ -128,7 +128,8 @@ fn pair_rows(
     labels
         .enumerate()
         .filter_map(|(column, (layer, label))| {
-            let estimate = a.resampled.difference(&b.resampled, Ratio::share(column, n_sentences));
+            let decided = table::denominator(observations.counts.ncols(), n_labels, column);
+            let estimate = a.resampled.difference(&b.resampled, Ratio::share(column, decided));
             Some(ContrastRow {
                 outlet_a: a.outlet.to_owned(),
                 outlet_b: b.outlet.to_owned(),
@@ -157,12 +158,13 @@ fn permutation_test(
     let articles = [small.articles.as_slice(), large.articles.as_slice()].concat();
     let counts = matrix(articles.iter().map(|&i| observations.article_counts(i)));
     let all = counts.sum_axis(Axis(0));
-    let n_labels = counts.ncols() - 1;
+    let n_labels = table::labels(&observations.sentence_layers);
     let source = resample::Source::new(settings.seed, &["permutations", a.outlet, b.outlet]);
     let dealt = resample::subsets(counts.view(), small.articles.len(), permutations, source);
 
     let distance = |totals: ndarray::ArrayView1<f64>, label: usize| {
-        let (n, rest) = (totals[n_labels], all[n_labels] - totals[n_labels]);
+        let decided = table::denominator(counts.ncols(), n_labels, label);
+        let (n, rest) = (totals[decided], all[decided] - totals[decided]);
         (totals[label] / n - (all[label] - totals[label]) / rest).abs()
     };
     let observed = counts.slice(ndarray::s![..small.articles.len(), ..]).sum_axis(Axis(0));
@@ -170,7 +172,9 @@ fn permutation_test(
         .map(|label| {
             // Ties must count, and rounding must not hide them.
             let threshold = distance(observed.view(), label) - 1e-12;
-            let as_far = dealt.rows().into_iter().filter(|t| distance(*t, label) >= threshold);
+            // A deal that leaves one side without a sentence tells nothing; it counts against.
+            let nearer = |t: &ndarray::ArrayView1<f64>| distance(*t, label) < threshold;
+            let as_far = dealt.rows().into_iter().filter(|t| !nearer(t));
             (as_far.count() + 1) as f64 / (permutations + 1) as f64
         })
         .collect()

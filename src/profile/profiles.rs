@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Observations, Settings,
     bootstrap::{Ratio, Resampled},
+    table,
 };
 use crate::model::codebook::Layer;
 
@@ -31,9 +32,9 @@ pub struct ProfileRow {
     pub label: String,
     /// Articles with at least one scored sentence.
     pub n_articles: u64,
-    /// Scored sentences.
+    /// Scored sentences, those left out in which the label was withheld.
     pub n_sentences: u64,
-    /// Sentences with the label, divided by scored sentences: 0 to 1.
+    /// Sentences with the label, divided by those sentences: 0 to 1.
     pub share: f64,
     /// Lower end of the interval; `None` where the articles are too few.
     pub low: Option<f64>,
@@ -46,8 +47,7 @@ pub struct ProfileRow {
 ///
 /// The label [`MEAN`] gives the mean instead, with the layer's labels spread evenly from
 /// −1 to +1 in the order of the codebook: for unfavourable, neutral, favourable it is
-/// −1, 0, +1. Mentions on which the model gave no answer count towards `n_mentions`, not
-/// towards the mean.
+/// −1, 0, +1. Mentions on which the model gave no answer, or withheld it, are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetProfileRow {
     /// The outlet.
@@ -60,7 +60,7 @@ pub struct TargetProfileRow {
     pub label: String,
     /// Articles that mention the target.
     pub n_articles: u64,
-    /// Mentions of the target.
+    /// Mentions of the target with an answer.
     pub n_mentions: u64,
     /// Mentions with the label, divided by mentions (0 to 1); for [`MEAN`], −1 to +1.
     pub share: f64,
@@ -106,7 +106,7 @@ fn group_rows(observations: &Observations, settings: &Settings, group: &Group) -
     let period = group.month.map(|m| &observations.months[m]);
     let resampled =
         resampled_articles(observations, &group.articles, settings, outlet, event, period);
-    let n_sentences = observations.counts.ncols() - 1;
+    let n_labels = table::labels(&observations.sentence_layers);
     let labels = observations
         .sentence_layers
         .iter()
@@ -114,7 +114,8 @@ fn group_rows(observations: &Observations, settings: &Settings, group: &Group) -
     labels
         .enumerate()
         .filter_map(|(column, (layer, label))| {
-            let estimate = resampled.estimate(Ratio::share(column, n_sentences));
+            let decided = table::denominator(observations.counts.ncols(), n_labels, column);
+            let estimate = resampled.estimate(Ratio::share(column, decided));
             Some(ProfileRow {
                 outlet: outlet.clone(),
                 event: event.cloned(),
@@ -122,7 +123,7 @@ fn group_rows(observations: &Observations, settings: &Settings, group: &Group) -
                 layer: layer.clone(),
                 label: label.to_owned(),
                 n_articles: resampled.n_articles() as u64,
-                n_sentences: resampled.total(n_sentences) as u64,
+                n_sentences: resampled.total(decided) as u64,
                 share: estimate.value?,
                 low: estimate.interval.map(|i| i.0),
                 high: estimate.interval.map(|i| i.1),
@@ -183,15 +184,16 @@ fn target_rows(
 ) -> Vec<TargetProfileRow> {
     let layers = &observations.target_layers;
     let mut counts = matrix(mentions.iter().map(|&m| observations.mention_counts.row(m)));
-    let n_mentions = counts.ncols() - 1;
-    let first_sum = counts.ncols();
+    let n_labels = table::labels(layers);
+    let n_columns = counts.ncols();
+    let first_sum = n_columns;
     add_sums(&mut counts, layers);
     let resampled = Resampled::new(counts, settings, &["mentions", outlet, target]);
 
     let mut rows = Vec::new();
     let mut column = 0;
     for (k, layer) in layers.iter().enumerate() {
-        let mut add = |label: &str, ratio| {
+        let mut add = |label: &str, ratio, decided| {
             let estimate = resampled.estimate(ratio);
             rows.extend(estimate.value.map(|share| TargetProfileRow {
                 outlet: outlet.to_owned(),
@@ -199,18 +201,19 @@ fn target_rows(
                 layer: layer.name.clone(),
                 label: label.to_owned(),
                 n_articles: resampled.n_articles() as u64,
-                n_mentions: resampled.total(n_mentions) as u64,
+                n_mentions: resampled.total(decided) as u64,
                 share,
                 low: estimate.interval.map(|i| i.0),
                 high: estimate.interval.map(|i| i.1),
             }));
         };
         for label in layer.label_names() {
-            add(label, Ratio::share(column, n_mentions));
+            let decided = table::denominator(n_columns, n_labels, column);
+            add(label, Ratio::share(column, decided), decided);
             column += 1;
         }
         let (numerator, denominator) = (first_sum + 2 * k, first_sum + 2 * k + 1);
-        add(MEAN, Ratio { numerator, denominator, range: (-1.0, 1.0) });
+        add(MEAN, Ratio { numerator, denominator, range: (-1.0, 1.0) }, denominator);
     }
     rows
 }

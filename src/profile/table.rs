@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView1};
 
 use crate::{
     error::{Error, Result},
-    model::codebook::{Codebook, Layer},
+    model::codebook::{Codebook, Layer, LayerKind},
     scoring::rows::{MentionRow, Scores, SentenceRow},
     text::Role,
 };
@@ -46,10 +46,12 @@ pub struct Observations {
     pub(super) months: Vec<String>,
     pub(super) targets: Vec<String>,
     pub(super) articles: Vec<ArticleFacts>,
-    /// articles × (labels of all sentence layers, then scored sentences).
+    /// articles × (labels of all sentence layers, then, if one was ever withheld, for each of them
+    /// the sentences in which it was not, then scored sentences).
     pub(super) counts: Array2<u32>,
     pub(super) mentions: Vec<MentionFacts>,
-    /// mentions' articles × (labels of all target layers, then mentions).
+    /// mentions' articles × (labels of all target layers, then, if one was ever withheld, for each
+    /// of them the mentions in which it was not, then mentions).
     pub(super) mention_counts: Array2<u32>,
 }
 
@@ -78,6 +80,32 @@ impl Observations {
     pub fn n_sentences(&self) -> u64 {
         let last = self.counts.ncols() - 1;
         self.counts.column(last).iter().map(|&n| u64::from(n)).sum()
+    }
+
+    /// For each layer how many of its labels were withheld, and of how many sentences or
+    /// mentions: layers of one label by sentence, multi layers by label. Layers without such are
+    /// left out.
+    pub fn withheld(&self) -> Vec<(&str, u64, u64)> {
+        let of_sentences = (&self.sentence_layers, &self.counts);
+        let of_mentions = (&self.target_layers, &self.mention_counts);
+        let mut found = Vec::new();
+        for (layers, counts) in [of_sentences, of_mentions] {
+            let sum = |column| counts.column(column).iter().map(|&n| u64::from(n)).sum::<u64>();
+            let (n_labels, all) = (labels(layers), sum(counts.ncols() - 1));
+            if counts.ncols() == n_labels + 1 {
+                continue;
+            }
+            let mut offset = n_labels;
+            for layer in layers {
+                let n = if layer.kind == LayerKind::Multi { layer.labels.len() } else { 1 };
+                let withheld: u64 = (offset..offset + n).map(|c| all.saturating_sub(sum(c))).sum();
+                offset += layer.labels.len();
+                if withheld > 0 {
+                    found.push((layer.name.as_str(), withheld, all));
+                }
+            }
+        }
+        found
     }
 
     /// The counts of one article.
@@ -251,8 +279,8 @@ impl ObservationsBuilder {
         mention_order.sort_by_key(|&i| (mentions[i].article, mentions[i].target));
 
         Observations {
-            counts: rows(&self.counts, width(&self.sentence_layers), &order),
-            mention_counts: rows(&self.mention_counts, width(&self.target_layers), &mention_order),
+            counts: rows(&self.counts, &self.sentence_layers, &order),
+            mention_counts: rows(&self.mention_counts, &self.target_layers, &mention_order),
             articles: order.iter().map(|&i| articles[i].clone()).collect(),
             mentions: mention_order.iter().map(|&i| mentions[i]).collect(),
             sentence_layers: self.sentence_layers,
@@ -265,27 +293,47 @@ impl ObservationsBuilder {
     }
 }
 
-/// Number of labels of all layers, and one more column for the total.
+/// Number of labels of all layers.
+pub(super) fn labels(layers: &[Layer]) -> usize {
+    layers.iter().map(|l| l.labels.len()).sum()
+}
+
+/// Two columns for each label, given and decided, and one for the total.
 fn width(layers: &[Layer]) -> usize {
-    layers.iter().map(|l| l.labels.len()).sum::<usize>() + 1
+    2 * labels(layers) + 1
 }
 
 /// Counts the labels of one sentence or mention.
 fn add(counts: &mut [u32], layers: &[Layer], scores: &[Scores]) {
-    let mut offset = 0;
+    let (given, rest) = counts.split_at_mut(labels(layers));
+    let (decided, total) = rest.split_at_mut(given.len());
+    let mut columns = given.iter_mut().zip(decided);
     for (layer, s) in layers.iter().zip(scores) {
-        // A label that a table names twice is still one label.
-        for (j, count) in counts[offset..offset + layer.labels.len()].iter_mut().enumerate() {
-            *count += u32::from(s.labels.contains(&j));
+        // Where a layer of one label has none, it was withheld: that speaks for no label.
+        let any = layer.kind == LayerKind::Multi || !s.labels.is_empty();
+        for (j, (given, decided)) in columns.by_ref().take(layer.labels.len()).enumerate() {
+            // A label that a table names twice is still one label.
+            *given += u32::from(s.labels.contains(&j));
+            *decided += u32::from(any && !s.withheld.contains(&j));
         }
-        offset += layer.labels.len();
     }
-    counts[offset] += 1;
+    total.iter_mut().for_each(|n| *n += 1);
 }
 
-/// The rows of a flat table in a new order.
-fn rows(flat: &[u32], width: usize, order: &[usize]) -> Array2<u32> {
-    Array2::from_shape_fn((order.len(), width), |(i, j)| flat[order[i] * width + j])
+/// The column of the sentences or mentions that a label's share is of, in a table of counts with
+/// so many columns.
+pub(super) fn denominator(n_columns: usize, n_labels: usize, label: usize) -> usize {
+    if n_columns > n_labels + 1 { n_labels + label } else { n_labels }
+}
+
+/// The rows of a flat table in a new order. Where nothing was withheld the columns that would
+/// tell are left out: resampling costs time by the column.
+fn rows(flat: &[u32], layers: &[Layer], order: &[usize]) -> Array2<u32> {
+    let (width, n) = (width(layers), labels(layers));
+    let whole = |row: &[u32]| row[n..].iter().all(|decided| *decided == row[width - 1]);
+    let kept = if flat.chunks_exact(width).all(whole) { n + 1 } else { width };
+    let column = |j: usize| if kept == n + 1 && j == n { width - 1 } else { j };
+    Array2::from_shape_fn((order.len(), kept), |(i, j)| flat[order[i] * width + column(j)])
 }
 
 fn check(layers: &[Layer], scores: &[Scores], article: &str) -> Result<()> {
@@ -299,7 +347,7 @@ fn check(layers: &[Layer], scores: &[Scores], article: &str) -> Result<()> {
     }
     for (layer, s) in layers.iter().zip(scores) {
         let n = layer.labels.len();
-        if let Some(i) = s.labels.iter().find(|&&i| i >= n) {
+        if let Some(i) = s.labels.iter().chain(&s.withheld).find(|&&i| i >= n) {
             let message = format!("layer {} has {n} labels, but label {i} was given", layer.name);
             return Err(Error::table(place(), message));
         }

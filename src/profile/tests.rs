@@ -29,7 +29,7 @@ fn codebook() -> Codebook {
 }
 
 fn scores(labels: &[usize], n: usize) -> Scores {
-    Scores { probabilities: vec![0.5; n], labels: labels.to_vec() }
+    Scores { probabilities: vec![0.5; n], labels: labels.to_vec(), ..Scores::default() }
 }
 
 fn sentence(outlet: &str, article: &str, voice: usize, frames: &[usize]) -> SentenceRow {
@@ -168,13 +168,33 @@ fn the_mean_of_a_target_runs_from_minus_one_to_one() {
     let rows = target_profiles(&observe(&sentences, &mentions), &Settings::default());
     let labels: Vec<_> = rows.iter().map(|r| r.label.as_str()).collect();
     assert_eq!(labels, ["against", "neutral", "for", MEAN]);
-    assert_eq!((rows[0].n_articles, rows[0].n_mentions), (8, 8));
-    assert_eq!(rows[0].share, 4.0 / 8.0);
+    assert_eq!((rows[0].n_articles, rows[0].n_mentions), (8, 7));
+    assert_eq!(rows[0].share, 4.0 / 7.0);
     // Four against, one for, one without an answer: (−4 + 1) / 7.
     let mean = &rows[3];
     assert!((mean.share + 3.0 / 7.0).abs() < 1e-15);
     assert!(mean.low.unwrap() >= -1.0 && mean.low.unwrap() < mean.share);
     assert!(mean.high.unwrap() > mean.share && mean.high.unwrap() <= 1.0);
+}
+
+#[test]
+fn withheld_labels_speak_neither_way() {
+    let mut unsure = sentence("A", "a1", 0, &[0]);
+    let layers = unsure.layers.as_mut().unwrap();
+    layers[0] = Scores { labels: vec![], withheld: vec![1], ..layers[0].clone() };
+    layers[1] = Scores { withheld: vec![1], ..layers[1].clone() };
+    let sure = [sentence("A", "a1", 1, &[0, 1]), sentence("A", "a2", 0, &[])];
+    let rows = [unsure, sure[0].clone(), sure[1].clone()];
+    let observations = observe(&rows, &[]);
+    assert_eq!(observations.withheld(), [("voice", 1, 3), ("frames", 1, 3)]);
+    assert_eq!(observations.n_sentences(), 3);
+    let rows = profiles(&observations, &Settings::default());
+    let of = |label| {
+        let row = find(&rows, "A", label);
+        (row.n_sentences, row.share)
+    };
+    assert_eq!([of("own"), of("other")], [(2, 0.5), (2, 0.5)]);
+    assert_eq!([of("money"), of("law")], [(3, 2.0 / 3.0), (2, 0.5)]);
 }
 
 #[test]

@@ -214,11 +214,18 @@ const ABSENT: &str = "absent: no such sentence was found";
 fn claim_cell(cx: &Context, claim: &Claim, outlet: &str) -> ClaimCell {
     let group = &claim.group;
     let (name, path) = named(cx, outlet);
-    let members = group.members.iter().enumerate().filter(|(_, m)| m.outlet == outlet);
+    let mut members: Vec<(usize, &Member)> =
+        group.members.iter().enumerate().filter(|(_, m)| m.outlet == outlet).collect();
+    // What makes a claim contested is seen first.
+    members.sort_by_key(|(i, _)| match &group.contested {
+        Some(c) if c.held_off.contains(i) => 0,
+        Some(c) if c.passed_on.contains(i) => 1,
+        _ => 2,
+    });
     ClaimCell {
         outlet: name,
         outlet_path: path,
-        members: members.filter_map(|(i, m)| member_view(cx, group, i, m)).collect(),
+        members: members.into_iter().filter_map(|(i, m)| member_view(cx, group, i, m)).collect(),
         left_out: claim.left_out.get(outlet).copied().unwrap_or(0),
         absent: if group.absent.iter().any(|a| a == outlet) {
             ABSENT

@@ -18,6 +18,7 @@ mod context;
 mod contrasts;
 pub mod cues;
 mod data;
+pub mod evaluation;
 mod events;
 pub mod evidence;
 mod frames;
@@ -149,6 +150,20 @@ pub enum Form {
     /// One HTML file without script, all of it in view, cut into sheets: to be printed or saved
     /// as PDF by any browser.
     Print,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Form; 3] = [Form::Html, Form::Markdown, Form::Print];
+
+    /// Name of the report's file in a scored folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Form::Html => "report.html",
+            Form::Markdown => "report.md",
+            Form::Print => "report-print.html",
+        }
+    }
 }
 
 /// Writes the report to `path`: whole or not at all.

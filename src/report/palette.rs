@@ -70,7 +70,7 @@ mod tests {
     fn layer(kind: LayerKind, names: &[&str]) -> Layer {
         let labels =
             names.iter().map(|n| Label { name: (*n).to_owned(), ..Label::default() }).collect();
-        Layer { name: "l".into(), kind, description: String::new(), labels }
+        Layer { name: "l".into(), kind, description: String::new(), by_description: false, labels }
     }
 
     #[test]

@@ -229,6 +229,11 @@ pub fn remove(place: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is a side folder at `place` that a report wrote.
+pub fn is_ours(place: &Path) -> bool {
+    ours(place).unwrap_or(false)
+}
+
 /// Whether there is a side folder that a report wrote; another folder of the name is an error.
 fn ours(place: &Path) -> Result<bool> {
     if !place.exists() {

@@ -126,10 +126,13 @@ pub(super) fn unturned(text: &str) -> String {
 }
 
 /// Said where there is no alignment.
-pub(super) const NOT_ALIGNED: &str = "Sentences of different outlets were not aligned: this     folder has no alignments.parquet. `parallax align` makes it; then make the report again.";
+pub(super) const NOT_ALIGNED: &str = "Sentences of different outlets were not aligned: this \
+    folder has no alignments.parquet. `parallax align` makes it of a folder that was scored with \
+    --vectors (`parallax compare` does both); then make the report again.";
 
 /// Said where words were not counted.
-pub(super) const NOT_COUNTED: &str = "Words were not counted: this folder has no words.parquet.     `parallax words` makes it; then make the report again.";
+pub(super) const NOT_COUNTED: &str = "Words were not counted: this folder has no words.parquet. \
+    `parallax words` makes it; then make the report again.";
 
 /// A label or layer name for people: `_` becomes a space.
 pub(super) fn spaced(name: &str) -> String {

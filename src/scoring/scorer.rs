@@ -23,6 +23,15 @@ pub struct Rows {
     pub vectors: Vec<VectorRow>,
 }
 
+impl Rows {
+    /// Withholds labels whose probability is below `confidence`; the probabilities stay.
+    pub fn withhold(&mut self, confidence: f32) {
+        let of_sentences = self.sentences.iter_mut().flat_map(|s| &mut s.layers).flatten();
+        let of_mentions = self.mentions.iter_mut().flat_map(|m| &mut m.layers);
+        of_sentences.chain(of_mentions).for_each(|scores| scores.withhold(confidence));
+    }
+}
+
 /// Scores a window; `repeats` knows the sentences of earlier ones. `done` is told the number of
 /// units of each finished batch.
 ///

@@ -149,13 +149,7 @@ mod tests {
     use super::*;
 
     fn example(answer: Answer) -> Example {
-        Example {
-            text: String::new(),
-            model_text: String::new(),
-            document: String::new(),
-            outlet: None,
-            answers: vec![answer],
-        }
+        Example { answers: vec![answer], ..Example::default() }
     }
 
     #[test]

@@ -26,7 +26,9 @@ pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
                 .with_hint("give the new layer another name in its codebook"));
         }
         meta.codebook.layers.push(layer.clone());
-        meta.calibration.insert(layer.name.clone(), new.meta.calibration(layer));
+        if let Some(calibration) = new.meta.calibration.get(&layer.name) {
+            meta.calibration.insert(layer.name.clone(), calibration.clone());
+        }
     }
     meta.codebook.validate()?;
     let read = |bundle: &Bundle| load_weights(&bundle.weights, &Device::Cpu, &bundle.place);
@@ -53,10 +55,8 @@ pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
         .as_ref()
         .map(|map| refit_to(map, &meta.weights_sha256, &old.place))
         .transpose()?;
-    meta.int8_loss = match (old.meta.int8_loss, new.meta.int8_loss) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        _ => None,
-    };
+    // Where nothing was measured of the new layers, nothing says that they suffer.
+    meta.int8_loss = old.meta.int8_loss.map(|a| new.meta.int8_loss.map_or(a, |b| a.max(b)));
     let mut added = toml::Table::new();
     added.insert("added".into(), new.meta.name.clone().into());
     added.extend(new.meta.training.clone());

@@ -21,6 +21,10 @@ pub struct Recipe {
     pub base: String,
     /// Licence of the weights to be made.
     pub licence: String,
+    /// The encoder whose sentence vectors are kept (`keep_vectors`), if not the base's own: a
+    /// folder, or a Hub id. `--vectors-of` overrides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors_of: Option<String>,
     /// A recipe, relative to this one, whose result is the base instead: training goes on from
     /// its encoder and its layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,11 +172,14 @@ impl Default for Contrast {
 pub struct Dev {
     /// Share of the documents, drawn by a hash of their names.
     pub share: f64,
+    /// Train once more, on this part as well, for as many epochs as did best. The
+    /// calibration and the figures stay those of the first time.
+    pub refit: bool,
 }
 
 impl Default for Dev {
     fn default() -> Self {
-        Dev { share: 0.08 }
+        Dev { share: 0.08, refit: false }
     }
 }
 
@@ -312,12 +319,13 @@ impl Recipe {
             version: "0.1.0".into(),
             base: "default".into(),
             licence: "not stated".into(),
+            vectors_of: None,
             after: None,
             codebook: path.to_owned(),
             max_length: defaults::max_length(),
             seed: 0,
             optimizer,
-            dev: Dev { share: if few { 0.2 } else { 0.1 } },
+            dev: Dev { share: if few { 0.2 } else { 0.1 }, refit: few },
             layers: BTreeMap::new(),
             distillation: Distillation::default(),
             contrast: few.then(Contrast::default),

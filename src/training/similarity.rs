@@ -2,12 +2,13 @@
 //!
 //! Fine-tuning for labels blurs which sentences say the same. So a linear map is trained along,
 //! from the encoder's mean vectors to those that the base encoder gives the same sentences;
-//! its loss is one minus the cosine. It becomes the bundle's
-//! `vectors.safetensors`.
+//! it begins as their ridge regression (Hoerl and Kennard 1970), and its loss is one minus the
+//! cosine. It becomes the bundle's `vectors.safetensors`.
 
 use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Device, Tensor, Var};
+use nalgebra::{DMatrix, RowDVector};
 
 use super::optimizer::Parameter;
 use super::teacher::{Unlabelled, ask};
@@ -16,6 +17,9 @@ use crate::model::bundle::{FORMAT, sha256_hex};
 use crate::model::hub::EncoderFiles;
 use crate::model::sentence::SentenceScores;
 use crate::model::{Bundle, Codebook, Meta, Model, Precision, PrecisionChoice};
+
+/// Weight of the ridge, in units of a dimension's variance.
+const RIDGE: f64 = 30.0;
 
 /// The map that is trained along.
 pub(super) struct Map {
@@ -26,14 +30,45 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// The map that changes nothing, on vectors of `width` numbers.
+    /// The ridge regression from `x` to `y`, a row for each sentence: what a linear map can give
+    /// back at once.
     ///
     /// # Errors
-    /// If there is no memory for it.
-    pub(super) fn identity(width: usize) -> candle_core::Result<Self> {
+    /// If there are no rows, or none that say anything.
+    pub(super) fn fit(x: &[Vec<f32>], y: &[Vec<f32>]) -> Result<Self> {
+        let matrix = |rows: &[Vec<f32>]| {
+            let width = rows.first().map_or(0, Vec::len);
+            DMatrix::from_row_iterator(
+                rows.len(),
+                width,
+                rows.iter().flatten().map(|v| f64::from(*v)),
+            )
+        };
+        let (x, y) = (matrix(x), matrix(y));
+        let (mean_x, mean_y) = (x.row_mean(), y.row_mean());
+        let centred = |m: &DMatrix<f64>, mean: &RowDVector<f64>| {
+            DMatrix::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] - mean[j])
+        };
+        let (cx, cy) = (centred(&x, &mean_x), centred(&y, &mean_y));
+        let mut moments = cx.tr_mul(&cx);
+        let variance = moments.trace() / (x.len().max(1)) as f64;
+        for i in 0..moments.nrows() {
+            moments[(i, i)] += RIDGE * variance;
+        }
+        let solved = moments.cholesky().map(|c| c.solve(&cx.tr_mul(&cy)));
+        let weight = solved.ok_or_else(|| {
+            Error::setting("the sentence vectors are all alike, so no map can be fitted to them")
+                .with_hint("set keep_vectors to 0, or give more sentences")
+        })?;
+        let bias = mean_y - mean_x * &weight;
+        let (inputs, outputs) = weight.shape();
+        // nalgebra lies column by column: the transpose of (in, out) is what candle reads.
+        let weight: Vec<f32> = weight.iter().map(|v| *v as f32).collect();
+        let bias: Vec<f32> = bias.iter().map(|v| *v as f32).collect();
+        let device = &Device::Cpu;
         Ok(Map {
-            weight: Var::from_tensor(&Tensor::eye(width, DType::F32, &Device::Cpu)?)?,
-            bias: Var::zeros(width, DType::F32, &Device::Cpu)?,
+            weight: Var::from_tensor(&Tensor::from_vec(weight, (outputs, inputs), device)?)?,
+            bias: Var::from_tensor(&Tensor::from_vec(bias, outputs, device)?)?,
         })
     }
 
@@ -131,8 +166,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_linear_map_is_found_again() {
+        let x: Vec<Vec<f32>> = (0..400)
+            .map(|i| {
+                let t = i as f32;
+                vec![(t * 0.7).sin() * 3.0, (t * 1.3).cos() * 3.0]
+            })
+            .collect();
+        let y: Vec<Vec<f32>> = x.iter().map(|v| vec![2.0 * v[1] + 1.0, v[0] - v[1], 0.5]).collect();
+        let map = Map::fit(&x, &y).unwrap();
+        let weight = map.weight.to_vec2::<f32>().unwrap();
+        let bias = map.bias.to_vec1::<f32>().unwrap();
+        // The ridge of thirty against four hundred rows shrinks a little.
+        let expected = [[0.0, 2.0], [1.0, -1.0], [0.0, 0.0]];
+        for (row, expected) in weight.iter().zip(expected) {
+            row.iter().zip(expected).for_each(|(w, e)| assert!((w - e).abs() < 0.2, "{weight:?}"));
+        }
+        assert!((bias[0] - 1.0).abs() < 0.2 && (bias[2] - 0.5).abs() < 1e-4, "{bias:?}");
+        assert!(Map::fit(&[], &[]).is_err());
+        assert!(Map::fit(&[vec![1.0], vec![1.0]], &[vec![1.0], vec![2.0]]).is_err());
+    }
+
+    #[test]
     fn the_loss_is_one_minus_the_cosine() {
-        let map = Map::identity(2).unwrap();
+        let x = [vec![1.0, 0.0], vec![0.0, 1.0], vec![-1.0, 0.0], vec![0.0, -1.0]];
+        let map = Map::fit(&x, &x).unwrap();
         let vectors = Tensor::new(&[[3f32, 0.0], [0.0, -2.0]], &Device::Cpu).unwrap();
         let wanted = Tensor::new(&[[0.6f32, 0.8], [0.0, 1.0]], &Device::Cpu).unwrap();
         let loss = map.loss(&vectors, &wanted).unwrap();

@@ -21,7 +21,7 @@ use super::optimizer::{AdamW, schedule};
 use super::recipe::Recipe;
 use super::similarity::{Map, vectors};
 use super::step::{Objective, Prepared, freeze, gradients};
-use super::teacher::{Opinion, Unlabelled};
+use super::teacher::{Opinion, Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
@@ -81,7 +81,8 @@ pub struct Run<'a> {
     pub base: EncoderFiles,
     /// What is learnt from.
     pub train: &'a [Example],
-    /// What the best epoch is chosen and the layers are calibrated by.
+    /// What the best epoch is chosen and the layers are calibrated by; if empty, the last epoch
+    /// is taken and nothing is calibrated.
     pub dev: &'a [Example],
     /// What a teacher says, of the training part and of sentences without labels.
     pub lesson: Option<&'a Lesson>,
@@ -112,6 +113,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     let Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint } = run;
     for (i, layer) in codebook.layers.iter().enumerate() {
         for (part, examples) in [("training", train), ("dev", dev)] {
+            if part == "dev" && dev.is_empty() {
+                continue;
+            }
             if examples.iter().all(|e| e.answers[i] == Answer::None) {
                 return Err(Error::setting(format!(
                     "the {part} data say nothing about layer {:?}",
@@ -133,7 +137,7 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     }
     let mut parameters = make_parameters(&mut model, recipe)?;
     let similarity = (o.keep_vectors > 0.0 && !recipe.is_frozen())
-        .then(|| Similarity::new(recipe, vectors_of.unwrap_or(&base), train, lesson))
+        .then(|| Similarity::new(&model, vectors_of.unwrap_or(&base), train, lesson))
         .transpose()?;
     if let Some(similarity) = &similarity {
         parameters.extend(similarity.map.parameters(o.head_rate));
@@ -196,8 +200,8 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         let predictions = predict(&model, dev, batching)?;
         calibrate(&mut model, dev, &predictions);
         let layers = layer_scores(codebook, &evaluation(&model, dev, &predictions, 0));
-        let score = layers.values().sum::<f64>() / layers.len() as f64;
-        let better = at.best.is_none_or(|(s, _)| score > s);
+        let score = layers.values().sum::<f64>() / layers.len().max(1) as f64;
+        let better = dev.is_empty() || at.best.is_none_or(|(s, _)| score > s);
         let loss = std::mem::take(&mut at.epoch_loss) / steps_per_epoch as f32;
         observe(Event::Epoch { epoch, loss, score, layers, best: better });
         if better {
@@ -260,7 +264,7 @@ struct Similarity {
 
 impl Similarity {
     fn new(
-        recipe: &Recipe,
+        model: &Model,
         base: &EncoderFiles,
         train: &[Example],
         lesson: Option<&Lesson>,
@@ -268,11 +272,19 @@ impl Similarity {
         let unlabelled = lesson.iter().flat_map(|l| &l.unlabelled).map(|(s, _)| s.clone());
         let sentences: Vec<Unlabelled> =
             train.iter().map(Unlabelled::of).chain(unlabelled).collect();
-        let wanted = vectors(base, recipe.max_length, &sentences)?;
-        let width = wanted.first().map_or(0, Vec::len);
-        Ok(Similarity { map: Map::identity(width)?, wanted })
+        let wanted = vectors(base, model.meta.max_length, &sentences)?;
+        // Every so many, so that labelled and unlabelled ones are among them.
+        let apart = sentences.len().div_ceil(FITTED_TO).max(1);
+        let sample: Vec<Unlabelled> = sentences.iter().step_by(apart).cloned().collect();
+        let given = ask(model, &sample, &|_, _| {})?;
+        let given: Vec<Vec<f32>> = given.into_iter().map(|scores| scores.vector).collect();
+        let of_sample: Vec<Vec<f32>> = wanted.iter().step_by(apart).cloned().collect();
+        Ok(Similarity { map: Map::fit(&given, &of_sample)?, wanted })
     }
 }
+
+/// Sentences that the map is fitted to before it is trained.
+const FITTED_TO: usize = 4000;
 
 /// From this stream on the random numbers are the steps'; those before are the epochs'.
 const STEPS: u64 = 1 << 32;
@@ -335,7 +347,9 @@ fn finish(
         weights: weights.into(),
         vector_map: vector_map.map(Into::into),
     };
-    bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
+    if !dev.is_empty() {
+        bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
+    }
     Ok(Trained { bundle, dev: figures })
 }
 

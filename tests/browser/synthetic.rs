@@ -35,6 +35,7 @@ pub fn codebook() -> Codebook {
         name: name.into(),
         kind,
         description: description.into(),
+        by_description: false,
         labels: labels
             .iter()
             .map(|(n, d)| Label { name: (*n).into(), description: (*d).into(), ..Label::default() })
@@ -316,7 +317,11 @@ fn scores(layer: &Layer, given: &[usize], seed: usize) -> Scores {
         _ => (1.0 - sure) / (layer.labels.len() - 1) as f32,
     };
     let p = |i: usize| if given.contains(&i) { sure } else { other };
-    Scores { probabilities: (0..layer.labels.len()).map(p).collect(), labels: given.to_vec() }
+    Scores {
+        probabilities: (0..layer.labels.len()).map(p).collect(),
+        labels: given.to_vec(),
+        ..Scores::default()
+    }
 }
 
 /// Four outlets on one council meeting, one article each.

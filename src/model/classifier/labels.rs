@@ -39,7 +39,13 @@ pub(in crate::model) fn layer(config: &Value, name: &str, place: &str) -> Result
             Label { name, description, ..Label::default() }
         })
         .collect();
-    Ok(Layer { name: name.to_owned(), kind, description: String::new(), labels })
+    Ok(Layer {
+        name: name.to_owned(),
+        kind,
+        description: String::new(),
+        by_description: false,
+        labels,
+    })
 }
 
 /// The texts of `id2label` in the order of the outputs. transformers leaves them out where

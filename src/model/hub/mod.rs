@@ -218,6 +218,7 @@ impl Files {
 }
 
 /// The files of an encoder as they are on the Hub.
+#[derive(Clone)]
 pub struct EncoderFiles {
     /// Folder or Hub id.
     pub place: String,

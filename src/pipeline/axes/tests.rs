@@ -32,6 +32,7 @@ fn sentences_and_outlets_find_their_place() {
         batching: BATCHING,
         format: Format::Parquet,
         vectors: false,
+        min_confidence: None,
     };
     let mut score = |vectors| {
         scoring.vectors = vectors;

@@ -30,6 +30,7 @@ fn score(dir: &Path, model: &Model) {
         batching: BATCHING,
         format: Format::Parquet,
         vectors: false,
+        min_confidence: None,
     };
     score_corpus(&[dir.join("in.jsonl")], model, "", dir, &options, &|_| {}).expect("it scores");
 }

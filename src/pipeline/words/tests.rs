@@ -22,7 +22,8 @@ fn scored(dir: &Path, rows: &[Row]) {
     let codebook = Codebook::from_toml(CODEBOOK).expect("it is one");
     let (mut sentences, mut mentions) = (Vec::new(), Vec::new());
     for (i, (outlet, id, duplicate_of, text, labels, mention)) in rows.iter().enumerate() {
-        let scores = Scores { probabilities: vec![0.5; 2], labels: labels.to_vec() };
+        let scores =
+            Scores { probabilities: vec![0.5; 2], labels: labels.to_vec(), ..Scores::default() };
         sentences.push(SentenceRow {
             article_id: (*id).into(),
             outlet: (*outlet).into(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     OTHER_COLUMN,
     encode::role_name,
-    schema::{ARTICLE_COLUMNS, input_names, probability_column},
+    schema::{ARTICLE_COLUMNS, input_names, probability_column, withheld_column},
 };
 use crate::{
     corpus::Article,
@@ -71,26 +71,37 @@ fn number(column: &[Option<u32>], i: usize, name: &str) -> Result<u32> {
     column.get(i).copied().flatten().ok_or_else(|| format!("column {name} is empty in a row"))
 }
 
+/// A column of lists of labels, and the labels.
+type Lists<'a> = (&'a ListArray, &'a StringArray);
+
+fn lists<'a>(batch: &'a RecordBatch, name: &str) -> Result<Lists<'a>> {
+    let c = column(batch, name)?;
+    let lists = c.as_list_opt::<i32>().ok_or_else(|| wrong_type(name, c, "lists"))?;
+    let values = lists
+        .values()
+        .as_string_opt::<i32>()
+        .ok_or_else(|| wrong_type(name, c, "lists of text"))?;
+    Ok((lists, values))
+}
+
 /// The columns of one layer.
 struct LayerColumns<'a> {
     layer: &'a Layer,
     single: Option<&'a StringArray>,
-    multi: Option<(&'a ListArray, &'a StringArray)>,
+    multi: Option<Lists<'a>>,
+    /// Labels of a multi layer that were withheld, where the table has the column.
+    withheld: Option<Lists<'a>>,
     probabilities: Vec<&'a Float32Array>,
 }
 
 impl<'a> LayerColumns<'a> {
     fn new(batch: &'a RecordBatch, layer: &'a Layer) -> Result<Self> {
         let name = &layer.name;
-        let (mut single, mut multi) = (None, None);
+        let (mut single, mut multi, mut withheld) = (None, None, None);
         if layer.kind == LayerKind::Multi {
-            let c = column(batch, name)?;
-            let lists = c.as_list_opt::<i32>().ok_or_else(|| wrong_type(name, c, "lists"))?;
-            let values = lists
-                .values()
-                .as_string_opt::<i32>()
-                .ok_or_else(|| wrong_type(name, c, "lists of text"))?;
-            multi = Some((lists, values));
+            multi = Some(lists(batch, name)?);
+            let column = withheld_column(name);
+            withheld = batch.column_by_name(&column).map(|_| lists(batch, &column)).transpose()?;
         } else {
             single = Some(text(batch, name)?);
         }
@@ -98,7 +109,7 @@ impl<'a> LayerColumns<'a> {
             .label_names()
             .map(|label| float(batch, &probability_column(name, label)))
             .collect::<Result<_>>()?;
-        Ok(Self { layer, single, multi, probabilities })
+        Ok(Self { layer, single, multi, withheld, probabilities })
     }
 
     /// Whether the layer was scored in row `i`.
@@ -117,15 +128,18 @@ impl<'a> LayerColumns<'a> {
         if let Some(column) = self.single.filter(|c| c.is_valid(i)) {
             labels.push(index(column.value(i))?);
         }
-        if let Some((lists, values)) = self.multi.filter(|(l, _)| l.is_valid(i)) {
+        let listed = |lists: Option<Lists>| -> Result<Vec<usize>> {
+            let Some((lists, values)) = lists.filter(|(l, _)| l.is_valid(i)) else {
+                return Ok(Vec::new());
+            };
             let offsets = lists.value_offsets();
-            for j in offsets[i]..offsets[i + 1] {
-                labels.push(index(values.value(j as usize))?);
-            }
-        }
+            (offsets[i]..offsets[i + 1]).map(|j| index(values.value(j as usize))).collect()
+        };
+        labels.extend(listed(self.multi)?);
+        let withheld = listed(self.withheld)?;
         // A null beside valid probabilities can only come from another program: not a number.
         let p = |c: &&Float32Array| if c.is_valid(i) { c.value(i) } else { f32::NAN };
-        Ok(Scores { probabilities: self.probabilities.iter().map(p).collect(), labels })
+        Ok(Scores { probabilities: self.probabilities.iter().map(p).collect(), labels, withheld })
     }
 }
 

@@ -10,7 +10,10 @@ use arrow::{
 };
 use serde_json::{Map, Value};
 
-use super::{OTHER_COLUMN, TableRow, codebook_of, schema::input_names};
+use super::{
+    OTHER_COLUMN, TableRow, codebook_of,
+    schema::{input_names, withheld_column},
+};
 use crate::{
     error::Result,
     model::codebook::{Layer, LayerKind},
@@ -60,7 +63,7 @@ fn check(layer: &Layer, scores: &Scores) -> std::result::Result<(), String> {
     if layer.kind != LayerKind::Multi && scores.labels.len() > 1 {
         return Err(format!("layer {} takes one label, but has several", layer.name));
     }
-    match scores.labels.iter().find(|&&i| i >= n) {
+    match scores.labels.iter().chain(&scores.withheld).find(|&&i| i >= n) {
         Some(i) => Err(format!("layer {} has {n} labels, but label {i} was given", layer.name)),
         None => Ok(()),
     }
@@ -83,14 +86,7 @@ fn layer_columns(
         let scores = || rows.iter().map(|row| row.map(|s| &s[k]));
         let name = |&i: &usize| layer.labels[i].name.as_str();
         if layer.kind == LayerKind::Multi {
-            let mut lists = ListBuilder::new(StringBuilder::new());
-            for s in scores() {
-                for label in s.iter().flat_map(|s| &s.labels) {
-                    lists.values().append_value(name(label));
-                }
-                lists.append(s.is_some());
-            }
-            columns.push(Arc::new(lists.finish()));
+            columns.push(lists(layer, scores().map(|s| s.map(|s| &s.labels[..]))));
         } else {
             columns
                 .push(optional_text(scores().map(|s| s.and_then(|s| s.labels.first()).map(name))));
@@ -103,15 +99,36 @@ fn layer_columns(
     Ok(columns)
 }
 
+/// A column of lists of labels; `rows` holds those of each row, which [`check`] has seen.
+fn lists<'a>(layer: &Layer, rows: impl Iterator<Item = Option<&'a [usize]>>) -> ArrayRef {
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for labels in rows {
+        for label in labels.into_iter().flatten().filter_map(|&i| layer.labels.get(i)) {
+            lists.values().append_value(&label.name);
+        }
+        lists.append(labels.is_some());
+    }
+    Arc::new(lists.finish())
+}
+
 impl TableRow for SentenceRow {
-    /// The sentence layers of the codebook.
-    type Layout = Vec<Layer>;
+    /// The sentence layers of the codebook, and of those the places of the ones that have a
+    /// column of withheld labels.
+    type Layout = (Vec<Layer>, Vec<usize>);
 
     fn layout(schema: &Schema) -> Result<Self::Layout> {
-        Ok(codebook_of(schema)?.sentence_layers().cloned().collect())
+        let layers: Vec<Layer> = codebook_of(schema)?.sentence_layers().cloned().collect();
+        let has_column = |l: &Layer| {
+            l.kind == LayerKind::Multi && schema.index_of(&withheld_column(&l.name)).is_ok()
+        };
+        let withheld = (0..layers.len()).filter(|&i| has_column(&layers[i])).collect();
+        Ok((layers, withheld))
     }
 
-    fn encode(rows: &[Self], layers: &Vec<Layer>) -> std::result::Result<Vec<ArrayRef>, String> {
+    fn encode(
+        rows: &[Self],
+        (layers, withheld): &Self::Layout,
+    ) -> std::result::Result<Vec<ArrayRef>, String> {
         let mut columns = vec![
             text(rows.iter().map(|r| r.article_id.as_str())),
             text(rows.iter().map(|r| r.outlet.as_str())),
@@ -129,6 +146,12 @@ impl TableRow for SentenceRow {
         ];
         let scores: Vec<_> = rows.iter().map(|r| r.layers.as_deref()).collect();
         columns.extend(layer_columns(layers, &scores)?);
+        for &at in withheld {
+            let of_row =
+                |s: &Option<&'_ [Scores]>| s.and_then(|s| Some(s.get(at)?.withheld.clone()));
+            let labels: Vec<_> = scores.iter().map(of_row).collect();
+            columns.push(lists(&layers[at], labels.iter().map(Option::as_deref)));
+        }
         Ok(columns)
     }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use reader::ScoredFolder;
 pub use schema::{
     MAX_EXTRA_COLUMNS, OTHER_COLUMN, articles_schema, codebook_of, extra_columns, mentions_schema,
-    sentences_schema, table_schema,
+    sentences_schema, sentences_schema_with_withheld, table_schema,
 };
 pub use vectors::{VECTORS, VectorWriter, vectors_schema};
 pub use writer::{TableWriter, copy_table};

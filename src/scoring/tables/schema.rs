@@ -112,11 +112,33 @@ pub fn codebook_of(schema: &Schema) -> Result<Codebook> {
     Ok(codebook)
 }
 
+/// Name of the column that holds the labels of a multi layer that were withheld.
+pub(super) fn withheld_column(layer: &str) -> String {
+    format!("{layer}_withheld")
+}
+
 /// The columns of `sentences`.
 ///
 /// # Errors
 /// If a layer's columns clash with others, for instance a layer called `text`.
 pub fn sentences_schema(codebook: &Codebook) -> Result<SchemaRef> {
+    table_schema(sentence_fields(codebook), codebook)
+}
+
+/// The columns of `sentences` where labels of little confidence are withheld: for each multi
+/// layer one more, `LAYER_withheld`, lists those labels. A layer of one label needs none: its
+/// label is empty, its probabilities are not.
+///
+/// # Errors
+/// As for [`sentences_schema`].
+pub fn sentences_schema_with_withheld(codebook: &Codebook) -> Result<SchemaRef> {
+    let mut fields = sentence_fields(codebook);
+    let multi = codebook.sentence_layers().filter(|l| l.kind == LayerKind::Multi);
+    fields.extend(multi.map(|l| optional(&withheld_column(&l.name), list_of_text())));
+    table_schema(fields, codebook)
+}
+
+fn sentence_fields(codebook: &Codebook) -> Vec<Field> {
     use DataType::{Boolean, Int32, Utf8};
     let mut fields = vec![
         required("article_id", Utf8),
@@ -134,7 +156,7 @@ pub fn sentences_schema(codebook: &Codebook) -> Result<SchemaRef> {
         required("duplicate_group", Utf8),
     ];
     fields.extend(codebook.sentence_layers().flat_map(layer_fields));
-    table_schema(fields, codebook)
+    fields
 }
 
 /// The columns of `mentions`.

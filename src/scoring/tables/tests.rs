@@ -50,8 +50,12 @@ fn sentence() -> SentenceRow {
         windowed: false,
         duplicate_group: "a1".into(),
         layers: Some(vec![
-            Scores { probabilities: vec![0.25, 0.75], labels: vec![1] },
-            Scores { probabilities: vec![0.5, 0.625, 0.0], labels: vec![0, 1] },
+            Scores { probabilities: vec![0.25, 0.75], labels: vec![1], ..Scores::default() },
+            Scores {
+                probabilities: vec![0.5, 0.625, 0.0],
+                labels: vec![0, 1],
+                ..Scores::default()
+            },
         ]),
     }
 }
@@ -65,7 +69,11 @@ fn mention() -> MentionRow {
         mention: "the mayor".into(),
         start: Some(27),
         end: Some(36),
-        layers: vec![Scores { probabilities: vec![0.5, 0.25, 0.25], labels: vec![0] }],
+        layers: vec![Scores {
+            probabilities: vec![0.5, 0.25, 0.25],
+            labels: vec![0],
+            ..Scores::default()
+        }],
     }
 }
 
@@ -94,11 +102,13 @@ fn optional_text() -> impl Strategy<Value = Option<String>> {
 }
 
 fn sentences() -> impl Strategy<Value = Vec<SentenceRow>> {
-    let scores = |n: usize, most: usize| {
-        let labels = proptest::sample::subsequence((0..n).collect::<Vec<_>>(), 0..=most);
-        (prop::collection::vec(0f32..=1.0, n), labels)
-            .prop_map(|(probabilities, labels)| Scores { probabilities, labels })
-    };
+    let scores =
+        |n: usize, most: usize| {
+            let labels = proptest::sample::subsequence((0..n).collect::<Vec<_>>(), 0..=most);
+            (prop::collection::vec(0f32..=1.0, n), labels).prop_map(|(probabilities, labels)| {
+                Scores { probabilities, labels, ..Scores::default() }
+            })
+        };
     let layers = proptest::option::of((scores(2, 1), scores(3, 3)).prop_map(|(a, b)| vec![a, b]));
     let offsets = proptest::option::of((0u32..1000, 0u32..1000));
     let role = prop::sample::select(vec![Role::Headline, Role::Body, Role::Quote]);
@@ -234,6 +244,20 @@ fn jsonl_has_every_key_in_every_line() {
     assert_eq!(value["frames"], serde_json::json!(["money", "law"]));
     assert_eq!(value["voice_p_other"], 0.75);
     assert_eq!(value.as_object().unwrap().len(), 20);
+}
+
+#[test]
+fn withheld_labels_have_a_column_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut row = sentence();
+    let layers = row.layers.as_mut().unwrap();
+    layers[1] = Scores { labels: vec![1], withheld: vec![0], ..layers[1].clone() };
+    let schema = sentences_schema_with_withheld(&codebook()).unwrap();
+    write(dir.path(), "sentences", schema, Format::Parquet, std::slice::from_ref(&row));
+    let folder = ScoredFolder::open(dir.path()).unwrap();
+    assert_eq!(all(folder.sentences().unwrap()), [row]);
+    write_sentences(dir.path(), Format::Jsonl, &[sentence()]);
+    assert!(!fs::read_to_string(dir.path().join("sentences.jsonl")).unwrap().contains("withheld"));
 }
 
 #[test]
