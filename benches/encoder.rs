@@ -15,7 +15,7 @@ const TOKENS: usize = 4096;
 fn units(length: usize) -> Vec<Unit> {
     let id = |i: usize| 1000 + (i as u32).wrapping_mul(2_654_435_761) % 20_000;
     let sentence = |s: usize| (0..length).map(|i| id(s * length + i)).collect();
-    (0..TOKENS / length).map(|s| Unit { ids: sentence(s), mentions: Vec::new() }).collect()
+    (0..TOKENS / length).map(|s| Unit { ids: sentence(s), ..Unit::default() }).collect()
 }
 
 fn lengths(criterion: &mut Criterion) {

@@ -49,7 +49,7 @@ fn equals_pytorch(model: &Model) {
                 row["ids"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect();
             let tokens = model.tokenizer.encode(row["text"].as_str().unwrap()).unwrap();
             assert_eq!(model.tokenizer.frame(&tokens.ids), ids, "tokens of {}", row["text"]);
-            Unit { ids, mentions: std::iter::once(1..2).collect() }
+            Unit { ids, mentions: std::iter::once(1..2).collect(), ..Unit::default() }
         })
         .collect();
     let units: Vec<&Unit> = units.iter().collect();

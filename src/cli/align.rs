@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::OK;
-use crate::model::{Bundle, Model};
+use super::model::ModelArgs;
+use crate::model::Model;
 use crate::pipeline::{AlignSummary, align_folder};
 use crate::profile::alignment::Settings;
 
@@ -23,17 +24,15 @@ too.")]
 pub struct Args {
     /// A folder written by `parallax score --vectors`
     folder: PathBuf,
-    /// The folder of the model that scored [default: the built-in model]
-    #[arg(long, value_name = "FOLDER")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// How alike the sentences of a group are, from 0 to 1: lower gives more and looser groups
     #[arg(long, default_value_t = Settings::default().likeness)]
     likeness: f32,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let summary =
-        align(&args.folder, args.model.as_deref(), &Settings { likeness: args.likeness })?;
+    let summary = align(&args.folder, &args.model, &Settings { likeness: args.likeness })?;
     println!("{}", summary.file.display());
     Ok(OK)
 }
@@ -41,15 +40,11 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
 /// Aligns a folder and says how it went.
 pub fn align(
     folder: &Path,
-    model: Option<&Path>,
+    model: &ModelArgs,
     settings: &Settings,
 ) -> anyhow::Result<AlignSummary> {
     let started = std::time::Instant::now();
-    let bundle = match model {
-        Some(folder) => Bundle::open(folder)?,
-        None => Bundle::embedded()?,
-    };
-    let model = Model::load(&bundle, &candle_core::Device::Cpu)?;
+    let model = Model::load(&model.open()?, &candle_core::Device::Cpu)?;
     let summary = align_folder(folder, &model, settings)?;
     let groups = &summary.groups;
     let contested = groups.iter().filter(|g| g.contested.is_some()).count();
@@ -61,10 +56,11 @@ pub fn align(
         started.elapsed().as_secs_f64()
     );
     if !summary.with_vectors {
-        eprintln!(
-            "note: the folder holds no sentence vectors, so only words were compared; \
-             `parallax score --vectors` writes them"
-        );
+        let advice = match model.gives_vectors() {
+            true => "; `parallax score --vectors` writes them",
+            false => ", which this model does not give",
+        };
+        eprintln!("note: the folder holds no sentence vectors{advice}; only words were compared");
     }
     Ok(summary)
 }

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::OK;
+use super::model::ModelArgs;
+use crate::model::Model;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Model};
 use crate::pipeline::axes::{AxesOptions, AxesSummary, axes_folder, read_axes};
 use crate::profile::Settings;
 use crate::scoring::tables::Format;
@@ -39,9 +40,8 @@ pub struct Args {
     /// TOML file of axes
     #[arg(long, value_name = "FILE")]
     axes: PathBuf,
-    /// The model's folder [default: the built-in model]
-    #[arg(long, value_name = "FOLDER")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Where to run: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -62,10 +62,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let axes = read_axes(&args.axes)?;
     let device = args.device.open()?;
-    let bundle = match &args.model {
-        Some(folder) => Bundle::open(folder)?,
-        None => Bundle::embedded()?,
-    };
+    let bundle = args.model.open()?;
     let model = Model::load(&bundle, &device)?;
     let options = AxesOptions {
         axes,

@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let record = score(&args.common, Format::Parquet, true)?;
     let folder = &args.common.out;
     let summary = args.statistics.profile(folder)?;
-    super::align::align(folder, args.common.model.as_deref(), &Default::default())?;
+    super::align::align(folder, &args.common.model, &Default::default())?;
     let exclude_duplicates = args.statistics.exclude_duplicates;
     words_folder(folder, &WordsOptions { exclude_duplicates, ..WordsOptions::default() })?;
     let report = report_folder(folder, summary, &args.title, Form::Html)?;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use super::figures::print;
+use super::model::CheckpointArgs;
 use super::{OK, SKIPPED, figures};
 use crate::corpus::Skip;
 use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Model, PrecisionChoice};
+use crate::model::{Model, PrecisionChoice};
 use crate::report::evaluation::{Comparison, EvaluationPage, page};
 use crate::training::data::{Example, Overlap, Recorded, mask_names, overlap, read_labelled};
 use crate::training::evaluate::{Evaluation, Options, evaluate};
@@ -26,6 +27,7 @@ Examples:
   parallax evaluate models/default labels/demo.jsonl
   parallax evaluate default test.csv --by topic --errors 20 --out evaluation
   parallax evaluate my-model test.jsonl --against default --train ../data
+  parallax evaluate ORG/NAME test.jsonl --layer-name loaded --against default
   parallax evaluate default articles.jsonl --task models/evaluations/semeval2023t3.toml
 
 DATA is JSON lines, JSON, CSV, TSV or Parquet with a column `text` and one for each layer:
@@ -38,7 +40,7 @@ or an export of Label Studio (JSON, controls called like the layers) or doccano 
 
 Figures come with 95% intervals from a bootstrap that resamples documents.")]
 pub struct Args {
-    /// The model's folder, or `default` for the built-in one
+    /// The model: a folder, ORG/NAME[@REV] of the Hugging Face Hub, or `default`
     bundle: String,
     /// Labelled sentences
     data: PathBuf,
@@ -69,6 +71,8 @@ pub struct Args {
     /// one that the model records for this file]
     #[arg(long, value_name = "REGEX")]
     document_pattern: Option<String>,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -101,7 +105,8 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let devices = args.device.open_all()?;
     let open = |name: &str| -> anyhow::Result<Model> {
-        Ok(Model::load_for_scoring(&Bundle::named(name)?, &devices, args.precision)?)
+        let bundle = args.checkpoint.open_where_fit(name, args.against.is_some())?;
+        Ok(Model::load_for_scoring(&bundle, &devices, args.precision)?)
     };
     let model = open(&args.bundle)?;
     let mut batching = Batching::for_device(&devices[0]);

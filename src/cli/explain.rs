@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::model::ModelArgs;
 use super::{OK, SKIPPED, progress};
 use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::device::DeviceChoice;
 use crate::model::explain::{Question, Settings, explain};
 use crate::model::predict::Batching;
-use crate::model::{Bundle, LayerKind, Model, PrecisionChoice, Unit};
+use crate::model::{LayerKind, Model, PrecisionChoice, Unit};
 use crate::pipeline::explain::{
     ExplainOptions, Faithfulness, MeasureOptions, explain_folder, measure,
 };
@@ -62,9 +63,8 @@ pub struct Args {
     /// Of those, how many are tried again when the first is out
     #[arg(long, default_value_t = Settings::default().kept, value_name = "N")]
     kept: usize,
-    /// The model's folder [default: the built-in model]
-    #[arg(long, value_name = "FOLDER")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Where to run: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -84,10 +84,7 @@ impl Args {
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let device = args.device.open()?;
-    let bundle = match &args.model {
-        Some(folder) => Bundle::open(folder)?,
-        None => Bundle::embedded()?,
-    };
+    let bundle = args.model.open()?;
     let model =
         Model::load_for_scoring(&bundle, std::slice::from_ref(&device), PrecisionChoice::Auto)?;
     drop(bundle);
@@ -225,9 +222,12 @@ fn print(out: &mut impl Write, figures: &Faithfulness) -> std::io::Result<()> {
             f.n_words
         )?;
     }
-    writeln!(
-        out,
-        "  gradients and leave-one-out share {:.0}% of their three heaviest words",
-        100.0 * figures.gradient_overlap
-    )
+    match figures.gradient_overlap {
+        Some(share) => writeln!(
+            out,
+            "  gradients and leave-one-out share {:.0}% of their three heaviest words",
+            100.0 * share
+        ),
+        None => Ok(()),
+    }
 }

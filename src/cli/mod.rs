@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod export;
 mod figures;
+mod model;
 mod progress;
 mod score;
 mod show;

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::model::ModelArgs;
 use super::{OK, SKIPPED, progress};
 use crate::corpus::ReadOptions;
 use crate::error::Error;
 use crate::model::device::DeviceChoice;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Model, PrecisionChoice};
+use crate::model::{Model, PrecisionChoice};
 use crate::pipeline::run::RunRecord;
 use crate::pipeline::score::{Progress, ScoreOptions, score_corpus};
 use crate::scoring::tables::Format;
@@ -20,10 +21,15 @@ Examples:
   parallax score articles.jsonl --out scored
   parallax score news/ more.csv.gz --map text=body,outlet=source --out scored
   zcat dump.jsonl.gz | parallax score - --out scored --format jsonl
+  parallax score news/ --out scored --model ORG/NAME@v1.0 --layer-name topic
+  parallax score news/ --out scored --model ORG/NLI-MODEL \\
+    --hypothesis \"critical=The sentence is critical of {target}\"
 
 Inputs are folders or files: .txt (outlet from the sub-folder, else the file name), .html, .jsonl,
 .json, .csv, .tsv, .parquet, plain or .gz or .zst; `-` reads JSON lines from standard input.
-Fields: id, outlet, date, title, text, url, event, topic; usual other names are recognised.")]
+Fields: id, outlet, date, title, text, url, event, topic; usual other names are recognised.
+Models of the Hub are kept in its cache (HF_HOME); HF_TOKEN opens private ones, HF_ENDPOINT names a
+mirror, and with HF_HUB_OFFLINE=1 only the cache is looked at.")]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -44,9 +50,8 @@ pub struct Common {
     /// Folder to write to
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// A model's folder [default: the built-in model]
-    #[arg(long, value_name = "FOLDER")]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Columns of the input by field, such as text=body,outlet=source
     #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',', value_parser = field_column)]
     map: Vec<(String, String)>,
@@ -113,10 +118,7 @@ pub fn exit_code(record: &RunRecord) -> u8 {
 pub fn score(args: &Common, format: Format, vectors: bool) -> anyhow::Result<RunRecord> {
     prepare_out(&args.out, args.force)?;
     let devices = args.device.open_all()?;
-    let bundle = match &args.model {
-        Some(folder) => Bundle::open(folder)?,
-        None => Bundle::embedded()?,
-    };
+    let bundle = args.model.open()?;
     let model = Model::load_for_scoring(&bundle, &devices, args.precision)?;
     let model_hash = bundle.hash();
     drop(bundle);
@@ -205,6 +207,10 @@ fn summarise(record: &RunRecord) {
     }
     for (found, used) in &record.outlets_renamed {
         eprintln!("outlet {found:?} is counted as {used:?}");
+    }
+    if !record.model.uncalibrated.is_empty() {
+        let layers = record.model.uncalibrated.join(", ");
+        eprintln!("note: {layers}: the model's own probabilities, not calibrated");
     }
     if record.targets_discovered {
         eprintln!("targets, the most frequent names: {}", record.targets.join(", "));

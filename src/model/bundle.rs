@@ -12,14 +12,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::calibration::Calibration;
+use super::checkpoint::Questions;
 use super::codebook::{Codebook, Layer};
+use super::hub::{Files, MOST_CONFIG, MOST_TOKENIZER, MOST_WEIGHTS};
 use crate::error::{Error, Result};
 
 /// The version of `parallax.toml` that this library writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// Files larger than this are not read as part of a bundle.
-const MAX_BUNDLE_FILE: u64 = 8 << 30;
+/// Name of the file that makes a folder a bundle.
+pub(super) const META: &str = "parallax.toml";
 
 /// What `parallax.toml` says of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub struct Meta {
     /// What it was trained on and how, for people and for repeating it.
     #[serde(default)]
     pub training: toml::Table,
+    /// For a checkpoint of the Hub that is asked as it is: the questions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Questions>,
     /// Temperature and thresholds of each layer.
     pub calibration: BTreeMap<String, Calibration>,
     /// Figures reached, by data set and layer.
@@ -61,7 +66,20 @@ impl Meta {
         self.calibration.get(&layer.name).cloned().unwrap_or_else(|| Calibration::none(layer))
     }
 
-    fn validate(&self, place: &str) -> Result<()> {
+    /// Layers whose probabilities are the model's own, neither fitted nor given thresholds on
+    /// labelled sentences.
+    pub fn uncalibrated(&self) -> impl Iterator<Item = &Layer> {
+        self.codebook.layers.iter().filter(|l| !self.calibration.contains_key(&l.name))
+    }
+
+    /// Layers that are asked as hypotheses, with those.
+    pub fn zero_shot(&self) -> BTreeMap<String, String> {
+        let hypotheses = self.checkpoint.iter().flat_map(|q| &q.hypotheses);
+        let layers = self.codebook.layers.iter().zip(hypotheses);
+        layers.map(|(layer, hypothesis)| (layer.name.clone(), hypothesis.clone())).collect()
+    }
+
+    pub(super) fn validate(&self, place: &str) -> Result<()> {
         if self.format != FORMAT {
             return Err(Error::model(
                 place,
@@ -70,6 +88,9 @@ impl Meta {
             .with_hint("use the parallax version that wrote it, or train it again"));
         }
         self.codebook.validate()?;
+        if let Some(questions) = &self.checkpoint {
+            questions.validate(&self.codebook, place)?;
+        }
         if self.max_length < 8 {
             return Err(Error::model(place, "parallax.toml: max_length is below 8"));
         }
@@ -111,34 +132,29 @@ impl Bundle {
     /// If a file is missing, the metadata is not understood or the weights are not those
     /// that the metadata names.
     pub fn open(dir: &Path) -> Result<Self> {
-        let place = dir.display().to_string();
-        if !dir.is_dir() {
-            return Err(Error::model(&place, "there is no such model folder")
-                .with_hint("leave --model out for the built-in model, or give a bundle's folder"));
+        let files = Files::in_folder(dir);
+        match files.read(META, MOST_CONFIG)? {
+            Some(meta) => Self::read(&files, &meta),
+            None if dir.is_dir() => {
+                Err(Error::model(files.place(), "the folder has no parallax.toml")
+                    .with_hint("a bundle is made by `parallax train`"))
+            }
+            None => Err(Error::model(files.place(), "there is no such model folder")
+                .with_hint("leave --model out for the built-in model, or give a bundle's folder")),
         }
-        if !dir.join("parallax.toml").is_file() {
-            return Err(Error::model(&place, "the folder has no parallax.toml")
-                .with_hint("a bundle is made by `parallax train`"));
-        }
-        let meta = read_bounded(&dir.join("parallax.toml"))?;
-        let vector_map = dir.join(super::vectors::FILE);
-        let vector_map = vector_map.is_file().then(|| read_bounded(&vector_map)).transpose()?;
-        let bundle = Self::from_parts(
-            place,
-            &meta,
-            read_bounded(&dir.join("config.json"))?.into(),
-            read_bounded(&dir.join("tokenizer.json"))?.into(),
-            read_bounded(&dir.join("model.safetensors"))?.into(),
-        )?;
-        Ok(Bundle { vector_map: vector_map.map(Cow::from), ..bundle })
     }
 
-    /// The bundle in a folder, or, by the name `default`, the one that is compiled in.
-    ///
-    /// # Errors
-    /// As for [`Bundle::open`] and [`Bundle::embedded`].
-    pub fn named(name: &str) -> Result<Self> {
-        if name == "default" { Self::embedded() } else { Self::open(name.as_ref()) }
+    /// Reads the bundle whose `parallax.toml` is `meta`.
+    pub(super) fn read(files: &Files, meta: &[u8]) -> Result<Self> {
+        let bundle = Self::from_parts(
+            files.place().to_owned(),
+            meta,
+            files.require("config.json", MOST_CONFIG)?.into(),
+            files.require("tokenizer.json", MOST_TOKENIZER)?.into(),
+            files.require("model.safetensors", MOST_WEIGHTS)?.into(),
+        )?;
+        let vector_map = files.read(super::vectors::FILE, MOST_WEIGHTS)?;
+        Ok(Bundle { vector_map: vector_map.map(Cow::from), ..bundle })
     }
 
     /// The default model that is compiled into the program.
@@ -220,14 +236,29 @@ impl Bundle {
 
 /// SHA-256 in hexadecimal.
 pub fn sha256_hex(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(data))
 }
 
-/// Reads a whole file of a bundle, if it is not absurdly large.
-pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>> {
-    let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-    if size > MAX_BUNDLE_FILE {
-        return Err(Error::model(path.display(), format!("the file has {size} bytes, too many")));
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Reads a whole file, if it has at most so many bytes.
+pub(super) fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let io = |e| Error::io(path, e);
+    let file = std::fs::File::open(path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    let mut contents = Vec::new();
+    if size <= most {
+        contents.reserve_exact(usize::try_from(size).unwrap_or_default());
+        // It may grow meanwhile.
+        file.take(most + 1).read_to_end(&mut contents).map_err(io)?;
     }
-    std::fs::read(path).map_err(|e| Error::io(path, e))
+    if size > most || contents.len() as u64 > most {
+        let message = format!("the file has more than the {most} bytes that are read");
+        return Err(Error::model(path.display(), message));
+    }
+    Ok(contents)
 }

@@ -1,14 +1,18 @@
 //! The model: a bundle on disk, its encoder and layers in candle, devices and the Hub.
 //! Knows nothing of articles or outlets.
 
+mod backbone;
 pub mod bundle;
 pub mod calibration;
+pub mod checkpoint;
+mod classifier;
 pub mod codebook;
 pub mod device;
 pub mod encoder;
 pub mod explain;
 pub mod heads;
 pub mod hub;
+mod pairs;
 pub mod precision;
 pub mod predict;
 pub mod sentence;
@@ -22,15 +26,19 @@ use candle_nn::VarBuilder;
 
 pub use bundle::{Bundle, Meta};
 pub use calibration::{Calibration, Scores};
+pub use checkpoint::{Hypothesis, Questions};
 pub use codebook::{Codebook, Layer, LayerKind};
 pub use precision::{Precision, PrecisionChoice};
 
 use crate::error::{Error, Result};
 use crate::text::tokens::Tokenizer;
+use backbone::Backbone;
+use classifier::{ClassifierHead, Parts};
 use encoder::inference::Inference;
 use encoder::ops::dropout::Dropout;
 use encoder::{Encoder, EncoderConfig, Packed, Parameters};
 use heads::Head;
+use pairs::Pairs;
 
 /// A model ready to run on a device: tokenizer, encoder and a head for each layer.
 pub struct Model {
@@ -38,24 +46,29 @@ pub struct Model {
     pub meta: Meta,
     /// The tokenizer front end.
     pub tokenizer: Tokenizer,
-    encoder: Encoder,
-    /// One for each layer of the codebook, in order.
+    backbone: Backbone,
+    /// One for each layer of the codebook, in order; none where there is a `classifier`.
     heads: Vec<Head>,
+    /// The one head of a checkpoint of the Hub.
+    classifier: Option<ClassifierHead>,
+    /// What such a checkpoint is asked about each sentence, where it reads two texts together.
+    pairs: Option<Pairs>,
     /// Undoes what fine-tuning did to the sentence vectors.
     vector_map: Option<vectors::VectorMap>,
     device: Device,
-    /// The encoder laid out for scoring, on the CPU.
-    inference: Option<Inference>,
     precision: Precision,
     /// The same model on further GPUs.
     twins: Vec<Model>,
 }
 
-/// One piece of text for the encoder: a sentence, or a window of a long one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// One piece of text for the encoder: a sentence, or a window of a long one; or one of these
+/// with a second text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Unit {
     /// Token ids with the special tokens around them.
     pub ids: Vec<u32>,
+    /// Type of each token, which tells two texts apart; empty where all are of the first.
+    pub types: Vec<u32>,
     /// Mentions of targets, as non-empty ranges of tokens in `ids`.
     pub mentions: Vec<Range<usize>>,
 }
@@ -84,7 +97,8 @@ pub struct Features {
 /// A batch's outputs as tensors, for training.
 pub struct Forward {
     /// For each layer of the codebook its logits: (units, labels), or (mentions, labels) for
-    /// a target layer; `None` for a target layer where the batch has no mentions.
+    /// a target layer; `None` for a target layer where the batch has no mentions. A checkpoint's
+    /// one head gives one entry: (units, labels).
     pub logits: Vec<Option<Tensor>>,
     /// Sentence vectors: (units, width).
     pub vectors: Tensor,
@@ -124,32 +138,32 @@ impl Model {
         device: &Device,
         precision: PrecisionChoice,
     ) -> Result<Self> {
-        let precision = precision.choose(&bundle.meta, device)?;
+        let is_own = match &bundle.meta.checkpoint {
+            Some(_) => classifier::Config::parse(&bundle.config, &bundle.place)?.is_own(),
+            None => true,
+        };
+        let precision = match is_own {
+            true => precision.choose(&bundle.meta, device)?,
+            false => precision.only_f32()?,
+        };
         let mut model = Self::load_as(bundle, device, precision.dtype())?;
-        if let Some(weights) = precision.weights_on(device) {
-            model.inference = Some(Inference::new(&model.encoder, weights)?);
+        let weights = precision.weights_on(device);
+        if let (Some(weights), Backbone::Own { encoder, inference }) =
+            (weights, &mut model.backbone)
+        {
+            *inference = Some(Box::new(Inference::new(encoder, weights)?));
         }
         model.precision = precision;
         Ok(model)
     }
 
     fn load_as(bundle: &Bundle, device: &Device, dtype: DType) -> Result<Self> {
+        if let Some(questions) = &bundle.meta.checkpoint {
+            return Self::load_checkpoint(bundle, questions, device, dtype);
+        }
         let place = &bundle.place;
         let config = EncoderConfig::parse(&bundle.config, place)?;
-        let tokenizer = Tokenizer::from_json(&bundle.tokenizer, place)?;
-        if tokenizer.vocabulary_size() > config.vocab_size {
-            return Err(Error::model(place, "tokenizer.json has more words than the weights"));
-        }
-        if bundle.meta.max_length > config.longest() {
-            return Err(Error::model(
-                place,
-                format!(
-                    "parallax.toml: max_length {} is above the encoder's {} positions",
-                    bundle.meta.max_length,
-                    config.longest()
-                ),
-            ));
-        }
+        let tokenizer = tokenizer(bundle, config.vocab_size, config.longest())?;
         let weights = load_weights(&bundle.weights, device, place)?;
         let vb = VarBuilder::from_tensors(weights, dtype, device);
         let weights_wrong =
@@ -175,6 +189,42 @@ impl Model {
         Ok(Model { vector_map, ..Self::assemble(meta, tokenizer, encoder, heads, device) })
     }
 
+    /// Puts a checkpoint of the Hub on a device.
+    fn load_checkpoint(
+        bundle: &Bundle,
+        questions: &Questions,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self> {
+        let (place, meta) = (&bundle.place, &bundle.meta);
+        let config = classifier::Config::parse(&bundle.config, place)?;
+        let tokenizer = tokenizer(bundle, config.vocab_size(), config.longest())?;
+        let weights = load_weights(&bundle.weights, device, place)?;
+        let vb = VarBuilder::from_tensors(weights, dtype, device);
+        let labels = meta.codebook.layers.first().map_or(0, |l| l.labels.len());
+        let (parts, head) = config
+            .load(labels, vb)
+            .map_err(|e| Error::model(place, format!("model.safetensors: {e}")))?;
+        let pairs = Pairs::new(meta, questions, &tokenizer, config.token_types(), place)?;
+        Ok(Model {
+            meta: meta.clone(),
+            tokenizer,
+            backbone: match parts {
+                Parts::Own(encoder) => {
+                    Backbone::Own { encoder: Box::new(encoder), inference: None }
+                }
+                Parts::Other(blocks) => Backbone::Other(blocks),
+            },
+            heads: Vec::new(),
+            classifier: Some(head),
+            pairs,
+            vector_map: None,
+            device: device.clone(),
+            precision: Precision::F32,
+            twins: Vec::new(),
+        })
+    }
+
     /// A model of an encoder and new heads, for training.
     pub fn assemble(
         meta: Meta,
@@ -183,9 +233,18 @@ impl Model {
         heads: Vec<Head>,
         device: Device,
     ) -> Self {
-        let (inference, precision) = (None, Precision::F32);
-        let (vector_map, twins) = (None, Vec::new());
-        Model { meta, tokenizer, encoder, heads, vector_map, device, inference, precision, twins }
+        Model {
+            meta,
+            tokenizer,
+            backbone: Backbone::Own { encoder: Box::new(encoder), inference: None },
+            heads,
+            classifier: None,
+            pairs: None,
+            vector_map: None,
+            device,
+            precision: Precision::F32,
+            twins: Vec::new(),
+        }
     }
 
     /// Devices that share the work.
@@ -208,7 +267,7 @@ impl Model {
 
     /// Number of blocks of the encoder.
     pub fn encoder_depth(&self) -> usize {
-        self.encoder.depth()
+        self.backbone.own().map_or(0, Encoder::depth)
     }
 
     /// The devices that it runs on.
@@ -221,9 +280,29 @@ impl Model {
         self.precision
     }
 
-    /// All parameters by name, to be swapped for variables or saved.
+    /// Whether sentences get a vector; a model that reads them together with hypotheses has none
+    /// of the sentence alone.
+    pub fn gives_vectors(&self) -> bool {
+        self.pairs.is_none()
+    }
+
+    /// Whether [`explain::gradient`] can be asked; the blocks of other families cannot be
+    /// followed back.
+    pub fn gives_gradients(&self) -> bool {
+        self.pairs.is_none() && self.backbone.own().is_some()
+    }
+
+    /// The encoder, where it is this library's own.
+    fn encoder(&self) -> candle_core::Result<&Encoder> {
+        self.backbone.own().ok_or_else(|| {
+            candle_core::Error::Msg("the model runs on an encoder that is not trained here".into())
+        })
+    }
+
+    /// All parameters by name, to be swapped for variables or saved; of an encoder of another
+    /// family there are none.
     pub fn parameters_mut(&mut self) -> Parameters<'_> {
-        let mut all = self.encoder.parameters_mut();
+        let mut all = self.backbone.own_mut().map(Encoder::parameters_mut).unwrap_or_default();
         for (layer, head) in self.meta.codebook.layers.iter().zip(&mut self.heads) {
             head.parameters_mut(&format!("layers.{}", layer.name), &mut all);
         }
@@ -235,7 +314,11 @@ impl Model {
     /// # Errors
     /// If they cannot be converted.
     pub fn to_safetensors(&mut self) -> Result<Vec<u8>> {
-        let mut tensors = self.encoder.to_tensors()?;
+        self.encoder()?;
+        let mut tensors = match self.backbone.own_mut() {
+            Some(encoder) => encoder.to_tensors()?,
+            None => Default::default(),
+        };
         let mut heads = Parameters::new();
         for (layer, head) in self.meta.codebook.layers.iter().zip(&mut self.heads) {
             head.parameters_mut(&format!("layers.{}", layer.name), &mut heads);
@@ -273,11 +356,9 @@ impl Model {
         units: &[&Unit],
         dropout: &mut Option<Dropout>,
     ) -> candle_core::Result<Features> {
-        let batch = Packed::new(units.iter().map(|u| u.ids.as_slice()));
-        let hidden = match (&self.inference, &dropout) {
-            (Some(inference), None) => inference.forward(&batch)?,
-            _ => self.encoder.forward(&batch, dropout)?,
-        };
+        let batch =
+            Packed::with_types(units.iter().map(|u| (u.ids.as_slice(), u.types.as_slice())));
+        let hidden = self.backbone.forward(&batch, &self.device, dropout)?;
         self.read(units, &batch, hidden)
     }
 
@@ -292,8 +373,9 @@ impl Model {
         let firsts: Vec<u32> = rows.iter().map(|r| r.start as u32).collect();
         let firsts = Tensor::from_vec(firsts, rows.len(), &self.device)?;
         let vectors = encoder::ops::pool::mean_of_runs(&hidden, &rows)?;
+        let firsts = hidden.index_select(&firsts, 0)?;
         // [CLS; mean] reads better than either alone.
-        let sentences = Tensor::cat(&[&hidden.index_select(&firsts, 0)?, &vectors], 1)?;
+        let sentences = Tensor::cat(&[&firsts, &vectors], 1)?;
         let (mut runs, mut owners) = (Vec::new(), Vec::new());
         for (i, (unit, rows)) in units.iter().zip(&rows).enumerate() {
             for mention in &unit.mentions {
@@ -320,6 +402,9 @@ impl Model {
         features: &Features,
         dropout: &mut Option<Dropout>,
     ) -> candle_core::Result<Vec<Option<Tensor>>> {
+        if let Some(head) = &self.classifier {
+            return Ok(vec![Some(head.forward(&features.sentences)?)]);
+        }
         let layers = self.meta.codebook.layers.iter().zip(&self.heads);
         layers
             .map(|(layer, head)| match (layer.kind, &features.mentions) {
@@ -346,7 +431,8 @@ impl Model {
             let Some(logits) = logits else { continue };
             let rows = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?.into_iter();
             match layer.kind {
-                LayerKind::Target => target_layers.push(rows),
+                // A hypothesis on a target is read at the whole input all the same.
+                LayerKind::Target if self.classifier.is_none() => target_layers.push(rows),
                 _ => sentence_layers.push(rows),
             }
         }
@@ -362,6 +448,25 @@ impl Model {
             })
             .collect())
     }
+}
+
+/// The tokenizer of a bundle, if it fits the encoder.
+fn tokenizer(bundle: &Bundle, vocab_size: usize, longest: usize) -> Result<Tokenizer> {
+    let place = &bundle.place;
+    let tokenizer = Tokenizer::from_json(&bundle.tokenizer, place)?;
+    if tokenizer.vocabulary_size() > vocab_size {
+        return Err(Error::model(place, "tokenizer.json has more words than the weights"));
+    }
+    if bundle.meta.max_length > longest {
+        return Err(Error::model(
+            place,
+            format!(
+                "parallax.toml: max_length {} is above the encoder's {longest} positions",
+                bundle.meta.max_length
+            ),
+        ));
+    }
+    Ok(tokenizer)
 }
 
 /// Reads safetensors as `f32` tensors on a device.

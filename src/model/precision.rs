@@ -68,6 +68,23 @@ impl PrecisionChoice {
     }
 }
 
+impl PrecisionChoice {
+    /// The precision for a model that knows 32-bit floats alone.
+    ///
+    /// # Errors
+    /// If another was asked for.
+    pub(super) fn only_f32(self) -> Result<Precision> {
+        match self {
+            PrecisionChoice::Auto | PrecisionChoice::Exactly(Precision::F32) => Ok(Precision::F32),
+            PrecisionChoice::Exactly(other) => Err(Error::setting(format!(
+                "precision {} is not offered for this family of models",
+                other.name()
+            ))
+            .with_hint("use f32 or auto")),
+        }
+    }
+}
+
 impl Precision {
     /// Its name, as it is given and recorded.
     pub fn name(self) -> &'static str {

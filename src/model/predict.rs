@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_batch_without_memory_is_halved() {
-        let units = vec![Unit { ids: vec![1; 3], mentions: Vec::new() }; 7];
+        let units = vec![Unit { ids: vec![1; 3], ..Unit::default() }; 7];
         let units: Vec<&Unit> = units.iter().collect();
         let largest = std::cell::Cell::new(0);
         let run = |batch: &[&Unit]| {

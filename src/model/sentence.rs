@@ -11,12 +11,17 @@ use crate::text::tokens::windows;
 /// A sentence cut into units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// One unit, or several windows of a sentence longer than the model takes.
+    /// One unit, or several windows of a sentence longer than the model takes; where the model
+    /// is asked hypotheses, those of each.
     pub units: Vec<Unit>,
     /// Tokens of the whole sentence, special tokens not counted.
     pub n_tokens: usize,
+    /// Whether the sentence is longer than the model takes.
+    pub windowed: bool,
     /// For each mention asked for, its unit and place there; `None` if it covers no token.
-    places: Vec<Option<(usize, usize)>>,
+    pub(super) places: Vec<Option<(usize, usize)>>,
+    /// The units of each hypothesis on the sentence.
+    pub(super) questions: Vec<Range<usize>>,
 }
 
 /// The model's answer for a sentence.
@@ -26,8 +31,39 @@ pub struct SentenceScores {
     pub layers: Vec<Scores>,
     /// For each mention asked for, scores of each target layer; `None` if it covers no token.
     pub mentions: Vec<Option<Vec<Scores>>>,
-    /// The sentence vector.
+    /// The sentence vector; empty if the model [gives none](Model::gives_vectors).
     pub vector: Vec<f32>,
+}
+
+/// The mean of what `pick` takes of the predictions for `units`, weighted by their tokens.
+pub(super) fn average(
+    units: &[Unit],
+    predictions: &[Prediction],
+    pick: &dyn Fn(&Prediction) -> Vec<f32>,
+) -> Vec<f32> {
+    let total: f32 = units.iter().map(|u| u.ids.len() as f32).sum();
+    let mut sums = Vec::new();
+    for (unit, prediction) in units.iter().zip(predictions) {
+        let values = pick(prediction);
+        sums.resize(values.len(), 0.0);
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value * (unit.ids.len() as f32 / total);
+        }
+    }
+    sums
+}
+
+/// Of the windows over a sentence the one in whose middle the tokens `covered` lie, which sees
+/// most of their surroundings; and its position.
+pub(super) fn window_around<'a>(
+    windows: &'a [Range<usize>],
+    covered: &Range<usize>,
+) -> Option<(usize, &'a Range<usize>)> {
+    let middle = covered.start + covered.end;
+    windows.iter().enumerate().min_by_key(|(_, w)| {
+        let reaches = w.start <= covered.start && covered.end <= w.end;
+        (!reaches, (w.start + w.end).abs_diff(middle))
+    })
 }
 
 impl Model {
@@ -38,15 +74,15 @@ impl Model {
     /// If the tokenizer fails.
     pub fn prepare(&self, model_text: &str, mentions: &[Range<usize>]) -> Result<Prepared> {
         let tokens = self.tokenizer.encode(model_text)?;
+        if let Some(pairs) = &self.pairs {
+            return pairs.prepare(&self.tokenizer, model_text, &tokens, mentions);
+        }
         let n_tokens = tokens.ids.len();
         let capacity = self.meta.max_length.saturating_sub(self.tokenizer.n_special());
         let windows = windows(n_tokens, capacity);
         let mut units: Vec<Unit> = windows
             .iter()
-            .map(|w| Unit {
-                ids: self.tokenizer.frame(&tokens.ids[w.clone()]),
-                mentions: Vec::new(),
-            })
+            .map(|w| Unit { ids: self.tokenizer.frame(&tokens.ids[w.clone()]), ..Unit::default() })
             .collect();
         let places = mentions
             .iter()
@@ -55,12 +91,7 @@ impl Model {
                 if covered.is_empty() {
                     return None;
                 }
-                // The window in whose middle the mention lies sees most of its surroundings.
-                let middle = covered.start + covered.end;
-                let (i, window) = windows.iter().enumerate().min_by_key(|(_, w)| {
-                    let reaches = w.start <= covered.start && covered.end <= w.end;
-                    (!reaches, (w.start + w.end).abs_diff(middle))
-                })?;
+                let (i, window) = window_around(&windows, &covered)?;
                 let first = covered.start.max(window.start);
                 let last = covered.end.min(window.end);
                 if first >= last {
@@ -72,30 +103,28 @@ impl Model {
                 Some((i, unit.mentions.len() - 1))
             })
             .collect();
-        Ok(Prepared { units, n_tokens, places })
+        let windowed = units.len() > 1;
+        Ok(Prepared { units, n_tokens, windowed, places, questions: Vec::new() })
     }
 
     /// Calibrated scores of a sentence from the predictions for its units, in order.
     /// Logits and vectors of several windows are averaged, weighted by their tokens.
     pub fn scores(&self, prepared: &Prepared, predictions: &[Prediction]) -> SentenceScores {
+        if let Some(pairs) = &self.pairs {
+            return pairs.scores(self, prepared, predictions);
+        }
         let layers = &self.meta.codebook.layers;
-        let weights: Vec<f32> = prepared.units.iter().map(|u| u.ids.len() as f32).collect();
-        let average = |pick: &dyn Fn(&Prediction) -> &Vec<f32>| -> Vec<f32> {
-            let total: f32 = weights.iter().sum();
-            let width = predictions.first().map_or(0, |p| pick(p).len());
-            let mut sums = vec![0f32; width];
-            for (prediction, weight) in predictions.iter().zip(&weights) {
-                for (sum, value) in sums.iter_mut().zip(pick(prediction)) {
-                    *sum += value * (weight / total);
-                }
-            }
-            sums
-        };
+        let average =
+            |pick: &dyn Fn(&Prediction) -> Vec<f32>| average(&prepared.units, predictions, pick);
         let of_sentence = layers
             .iter()
             .filter(|l| l.kind != LayerKind::Target)
             .enumerate()
-            .map(|(i, l)| self.meta.calibration(l).scores(l.kind, &average(&|p| &p.layers[i])))
+            .map(|(i, l)| {
+                self.meta
+                    .calibration(l)
+                    .scores(l.kind, &average(&|p| p.layers.get(i).cloned().unwrap_or_default()))
+            })
             .collect();
         let mentions = prepared
             .places
@@ -112,7 +141,7 @@ impl Model {
                 )
             })
             .collect();
-        let vector = average(&|p| &p.vector);
+        let vector = average(&|p| p.vector.clone());
         let vector = match &self.vector_map {
             Some(map) => map.apply(vector),
             None => vector,

@@ -20,7 +20,7 @@ impl Model {
     /// # Errors
     /// If the device fails.
     pub fn word_table(&self) -> Result<WordTable<'_>> {
-        let table = self.encoder.words().to_dtype(DType::F32)?;
+        let table = self.backbone.words().to_dtype(DType::F32)?;
         let width = table.dim(1)?;
         let rows = table.flatten_all()?.to_vec1::<f32>()?;
         Ok(WordTable { tokenizer: &self.tokenizer, rows, width })

@@ -9,6 +9,7 @@ use super::ProfileSummary;
 use super::read::read_rows;
 use super::run::RunRecord;
 use crate::error::{Error, Result};
+use crate::model::checkpoint::TARGET;
 use crate::model::codebook::Codebook;
 use crate::profile::Settings;
 use crate::report::claims::Claims;
@@ -101,8 +102,32 @@ fn report_input(
         profiles: summary.profiles,
         contrasts: summary.contrasts,
         target_profiles: summary.target_profiles,
-        notes: summary.notes,
+        notes: notes_on_the_model(&run).into_iter().chain(summary.notes).collect(),
     })
+}
+
+/// What readers must know of a model that was taken as it is.
+fn notes_on_the_model(run: &RunRecord) -> Vec<String> {
+    let mut notes = Vec::new();
+    let names = |layers: Vec<&String>| {
+        layers.into_iter().map(|l| l.replace('_', " ")).collect::<Vec<_>>().join(", ")
+    };
+    if !run.model.uncalibrated.is_empty() {
+        notes.push(format!(
+            "Not calibrated: {}. The probabilities are the model's own; nobody has measured here how \
+             often they are right, on these texts or others.",
+            names(run.model.uncalibrated.iter().collect())
+        ));
+    }
+    for (layer, hypothesis) in &run.model.zero_shot {
+        notes.push(format!(
+            "Zero-shot: {} was not learnt from labelled sentences. The model was asked whether \
+             “{hypothesis}” follows from each sentence{}; the labels are those of its training.",
+            names(vec![layer]),
+            if hypothesis.contains(TARGET) { ", with the words of each mention in it" } else { "" },
+        ));
+    }
+    notes
 }
 
 /// What several outlets report, where sentences were aligned.

@@ -72,6 +72,12 @@ pub struct ModelRecord {
     pub base: String,
     /// Figures reached, as the bundle records them.
     pub evaluation: toml::Table,
+    /// Layers whose probabilities are the model's own, not calibrated on labelled sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncalibrated: Vec<String>,
+    /// Layers that were not trained, but are asked as hypotheses: layer and hypothesis.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub zero_shot: BTreeMap<String, String>,
 }
 
 /// How much there was of everything.
@@ -174,6 +180,8 @@ impl RunRecord {
                 licence: meta.licence.clone(),
                 base: meta.base.clone(),
                 evaluation: meta.evaluation.clone(),
+                uncalibrated: meta.uncalibrated().map(|l| l.name.clone()).collect(),
+                zero_shot: meta.zero_shot(),
             },
             device: device::name(model.devices()),
             precision: model.precision().name().into(),

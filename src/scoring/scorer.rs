@@ -98,7 +98,7 @@ fn add_article(
                 layers,
             });
         }
-        if let Some(scores) = &scores {
+        if let Some(scores) = scores.as_ref().filter(|s| !s.vector.is_empty()) {
             rows.vectors.push(VectorRow {
                 article_id: article.id.clone(),
                 sentence_index: index as u32,
@@ -117,7 +117,7 @@ fn add_article(
             text: sentence.text,
             role: sentence.role,
             n_tokens: prepared.as_ref().map_or(0, |p| p.n_tokens as u32),
-            windowed: prepared.as_ref().is_some_and(|p| p.units.len() > 1),
+            windowed: prepared.as_ref().is_some_and(|p| p.windowed),
             duplicate_group: duplicate_of.clone().unwrap_or_else(|| article.id.clone()),
             layers: scores.map(|s| s.layers),
         });

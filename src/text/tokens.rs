@@ -30,6 +30,48 @@ pub struct Tokenizer {
     before: Vec<u32>,
     /// Special tokens after it (`[SEP]`).
     after: Vec<u32>,
+    /// How two texts are put together, where the tokenizer can.
+    pair: Option<PairTemplate>,
+}
+
+/// What stands around two texts that are read together, and the types of the tokens.
+struct PairTemplate {
+    before: Vec<u32>,
+    between: Vec<u32>,
+    after: Vec<u32>,
+    /// Types of the special tokens before, of the first text, between, of the second, after.
+    types: [u32; 5],
+}
+
+impl PairTemplate {
+    /// As the tokenizer's own post-processor does it.
+    fn of(inner: &tokenizers::Tokenizer) -> Option<Self> {
+        let pair = inner.encode(("a", "b"), true).ok()?;
+        let owners = pair.get_sequence_ids();
+        let of_text = |text: usize| {
+            let first = owners.iter().position(|o| *o == Some(text))?;
+            Some(first..owners.iter().rposition(|o| *o == Some(text))? + 1)
+        };
+        let (first, second) = (of_text(0)?, of_text(1)?);
+        let (ids, types) = (pair.get_ids(), pair.get_type_ids());
+        let cut = |range: Range<usize>| ids.get(range).map(<[u32]>::to_vec);
+        let kind = |range: Range<usize>| types.get(range).map(|t| t.first().copied().unwrap_or(0));
+        let parts = [
+            0..first.start,
+            first.clone(),
+            first.end..second.start,
+            second.clone(),
+            second.end..ids.len(),
+        ];
+        let [before, _, between, _, after] = parts.clone().map(cut);
+        let [a, b, c, d, e] = parts.map(kind);
+        Some(PairTemplate {
+            before: before?,
+            between: between?,
+            after: after?,
+            types: [a?, b?, c?, d?, e?],
+        })
+    }
 }
 
 impl Tokenizer {
@@ -54,7 +96,8 @@ impl Tokenizer {
         if before.is_empty() {
             return Err(Error::model(place, "tokenizer.json adds no token before a sentence"));
         }
-        Ok(Tokenizer { inner, before, after })
+        let pair = PairTemplate::of(&inner);
+        Ok(Tokenizer { inner, before, after, pair })
     }
 
     /// Splits `text` into word pieces.
@@ -75,6 +118,21 @@ impl Tokenizer {
     /// `ids` between the special tokens.
     pub fn frame(&self, ids: &[u32]) -> Vec<u32> {
         [&self.before, ids, &self.after].concat()
+    }
+
+    /// Two texts between the special tokens, with the type of each token; `None` if the tokenizer
+    /// puts no two texts together.
+    pub fn frame_pair(&self, first: &[u32], second: &[u32]) -> Option<(Vec<u32>, Vec<u32>)> {
+        let pair = self.pair.as_ref()?;
+        let parts = [&pair.before[..], first, &pair.between, second, &pair.after];
+        let types = parts.iter().zip(pair.types);
+        let types = types.flat_map(|(part, kind)| std::iter::repeat_n(kind, part.len())).collect();
+        Some((parts.concat(), types))
+    }
+
+    /// Number of special tokens around two texts; `None` if the tokenizer puts no two together.
+    pub fn n_special_of_pair(&self) -> Option<usize> {
+        self.pair.as_ref().map(|p| p.before.len() + p.between.len() + p.after.len())
     }
 
     /// Number of special tokens before a sentence.

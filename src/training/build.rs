@@ -53,6 +53,7 @@ pub(super) fn fresh_model(
         weights_sha256: String::new(),
         int8_loss: None,
         training: toml::Table::new(),
+        checkpoint: None,
         calibration: BTreeMap::new(),
         evaluation: toml::Table::new(),
         codebook: codebook.clone(),

@@ -93,7 +93,7 @@ pub(super) fn contrast(
                 .units
                 .into_iter()
                 .next()
-                .unwrap_or(Unit { ids: model.tokenizer.frame(&[]), mentions: Vec::new() }))
+                .unwrap_or(Unit { ids: model.tokenizer.frame(&[]), ..Unit::default() }))
         })
         .collect::<Result<_>>()?;
     let pairs = pairs(examples, contrast.pairs, rng);

@@ -16,6 +16,10 @@ use crate::model::{Bundle, Codebook, Model, load_weights};
 /// # Errors
 /// If the encoders are not equal, or a layer is in both.
 pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
+    if old.meta.checkpoint.is_some() {
+        return Err(Error::model(&old.place, "layers are added to bundles, not to checkpoints")
+            .with_hint("give it as the base of a model of its own: --base"));
+    }
     let mut meta = old.meta.clone();
     for layer in &new.meta.codebook.layers {
         if meta.codebook.layer(&layer.name).is_some() {

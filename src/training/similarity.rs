@@ -130,6 +130,7 @@ pub fn bare(base: EncoderFiles, max_length: usize) -> Bundle {
         weights_sha256: sha256_hex(&base.weights),
         int8_loss: None,
         training: toml::Table::new(),
+        checkpoint: None,
         calibration: BTreeMap::new(),
         evaluation: toml::Table::new(),
         codebook: Codebook { name: String::new(), layers: Vec::new() },

@@ -108,7 +108,7 @@ impl Prepared {
         let shift = model.tokenizer.n_before();
         let mut unit = Unit {
             ids: model.tokenizer.frame(&tokens.ids[..tokens.ids.len().min(capacity)]),
-            mentions: Vec::new(),
+            ..Unit::default()
         };
         let (mut choices, mut fitting) = (Vec::new(), Vec::new());
         for (bytes, choice) in &mentions {

@@ -28,15 +28,30 @@ pub struct Packed {
     pub ids: Vec<u32>,
     /// First row of each sentence and, last, the number of rows.
     pub offsets: Vec<usize>,
+    /// Type of each token; empty where all are of the first.
+    pub types: Vec<u32>,
 }
 
 impl Packed {
     /// Lays `sentences` (token ids with special tokens) end to end.
     pub fn new<'a>(sentences: impl IntoIterator<Item = &'a [u32]>) -> Self {
-        let mut packed = Packed { ids: Vec::new(), offsets: vec![0] };
-        for sentence in sentences {
-            packed.ids.extend_from_slice(sentence);
+        Self::with_types(sentences.into_iter().map(|ids| (ids, &[][..])))
+    }
+
+    /// Lays sentences end to end that come with their tokens' types, or with none where all
+    /// are of the first.
+    pub fn with_types<'a>(sentences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>) -> Self {
+        let mut packed = Packed { offsets: vec![0], ..Packed::default() };
+        for (ids, types) in sentences {
+            if !types.is_empty() {
+                packed.types.resize(packed.ids.len(), 0);
+                packed.types.extend_from_slice(types);
+            }
+            packed.ids.extend_from_slice(ids);
             packed.offsets.push(packed.ids.len());
+        }
+        if !packed.types.is_empty() {
+            packed.types.resize(packed.ids.len(), 0);
         }
         packed
     }
@@ -264,7 +279,13 @@ impl Encoder {
         let mut embedded =
             (self.words.index_select(&ids, 0)? + self.positions.index_select(&positions, 0)?)?;
         if let Some(types) = &self.token_types {
-            embedded = embedded.broadcast_add(&types.i(0)?)?;
+            embedded = match batch.types.as_slice() {
+                [] => embedded.broadcast_add(&types.i(0)?)?,
+                of_tokens => {
+                    let of_tokens = Tensor::from_slice(of_tokens, rows, device)?;
+                    (embedded + types.index_select(&of_tokens, 0)?)?
+                }
+            };
         }
         let mut x = self.norm.forward(&embedded)?;
         if let Some(dropout) = dropout {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use candle_core::{Tensor, Var};
 
 use super::Question;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::encoder::Packed;
 use crate::model::predict::Batching;
 use crate::model::{LayerKind, Model, Unit};
@@ -32,13 +32,16 @@ pub enum Method {
 /// after it weigh nothing.
 ///
 /// # Errors
-/// If the model fails.
+/// If the model fails, or is one that gives [no gradients](Model::gives_gradients).
 pub fn weights(
     model: &Model,
     questions: &[(&Question, &[Range<usize>])],
     method: Method,
     batching: Batching,
 ) -> Result<Vec<Vec<f32>>> {
+    if !model.gives_gradients() && !questions.is_empty() {
+        return Err(Error::setting("this kind of model gives no gradients"));
+    }
     let mut weights = Vec::with_capacity(questions.len());
     let mut batch: Vec<(&Question, &[Range<usize>], Input)> = Vec::new();
     let mut tokens = 0;
@@ -69,11 +72,7 @@ impl Input {
     fn new(model: &Model, question: &Question) -> Result<Self> {
         let tokens = model.tokenizer.encode(&question.text)?;
         let prepared = model.prepare(&question.text, question.mention.as_slice())?;
-        let unit = prepared
-            .units
-            .into_iter()
-            .next()
-            .unwrap_or(Unit { ids: Vec::new(), mentions: Vec::new() });
+        let unit = prepared.units.into_iter().next().unwrap_or_default();
         Ok(Input { unit, offsets: tokens.offsets })
     }
 }
@@ -126,7 +125,7 @@ fn of_batch(model: &Model, batch: &Batch, method: Method) -> Result<Vec<Vec<f32>
 fn embed(model: &Model, batch: &Batch) -> Result<(Packed, Tensor, Tensor)> {
     let packed = Packed::new(batch.iter().map(|(_, _, input)| input.unit.ids.as_slice()));
     let ids = Tensor::from_slice(&packed.ids, packed.ids.len(), &model.device)?;
-    let mut encoder = model.encoder.clone();
+    let mut encoder = model.encoder()?.clone();
     let table = encoder.word_embeddings_mut();
     Ok((packed, table.index_select(&ids, 0)?, table.mean_keepdim(0)?))
 }
@@ -140,10 +139,10 @@ fn objective(
     input: &Tensor,
 ) -> candle_core::Result<Option<Tensor>> {
     // The probe's vocabulary is the batch: its piece i has embedding i.
-    let mut probe = model.encoder.clone();
+    let mut probe = model.encoder()?.clone();
     *probe.word_embeddings_mut() = input.clone();
     let ids = (0..packed.ids.len() as u32).collect();
-    let renumbered = Packed { ids, offsets: packed.offsets.clone() };
+    let renumbered = Packed { ids, ..packed.clone() };
     let hidden = probe.forward(&renumbered, &mut None)?;
     let units: Vec<&Unit> = batch.iter().map(|(_, _, input)| &input.unit).collect();
     let logits = model.logits(&model.read(&units, packed, hidden)?, &mut None)?;

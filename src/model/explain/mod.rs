@@ -69,7 +69,7 @@ pub struct Settings {
     /// Most words that are taken out together.
     pub words: usize,
     /// Most words of a sentence that are tried one by one, chosen by their gradients where
-    /// there are more.
+    /// there are more; a model that gives none tries all.
     pub tried: usize,
     /// Words that are tried again when the first is out: those that weigh most alone.
     pub kept: usize,
@@ -236,6 +236,9 @@ fn shortlists(
     most: usize,
     batching: Batching,
 ) -> Result<Vec<Vec<Range<usize>>>> {
+    if !model.gives_gradients() {
+        return Ok(words);
+    }
     let long: Vec<usize> = (0..words.len()).filter(|&q| words[q].len() > most).collect();
     let asked: Vec<(&Question, &[Range<usize>])> =
         long.iter().map(|&q| (&questions[q], words[q].as_slice())).collect();

@@ -106,6 +106,10 @@ pub fn axes_folder(
     options: &AxesOptions,
 ) -> Result<AxesSummary> {
     options.statistics.validate()?;
+    if !model.gives_vectors() {
+        return Err(Error::setting("a model that is asked hypotheses gives sentences no vectors")
+            .with_hint("score the articles with another model"));
+    }
     let folder = ScoredFolder::open(dir)?;
     let scored_with = RunRecord::read(dir)?.model;
     if scored_with.hash != model_hash {

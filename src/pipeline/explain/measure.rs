@@ -47,7 +47,8 @@ pub struct Faithfulness {
     pub words: usize,
     /// How gradients (times the embeddings) agree with leave-one-out: the share of the three words
     /// with the highest weights that both name, on average.
-    pub gradient_overlap: f64,
+    /// `None` for a model that gives no gradients.
+    pub gradient_overlap: Option<f64>,
 }
 
 /// The figures of one label, or of all.
@@ -132,7 +133,10 @@ pub fn measure(
             .map(figures)
             .collect(),
         words: options.search.words,
-        gradient_overlap: gradient_overlap(model, &right, options.batching)?,
+        gradient_overlap: model
+            .gives_gradients()
+            .then(|| gradient_overlap(model, &right, options.batching))
+            .transpose()?,
     })
 }
 

@@ -81,7 +81,10 @@ pub fn table_schema(fields: Vec<Field>, codebook: &Codebook) -> Result<SchemaRef
                 format!("codebook {:?}", codebook.name),
                 format!("two columns of a table would be called {:?}", field.name()),
             )
-            .with_hint("rename the layer or label in the codebook"));
+            .with_hint(
+                "rename the layer or label in the codebook; of a checkpoint without one, with \
+                 --layer-name",
+            ));
         }
     }
     let json = serde_json::to_string(codebook)

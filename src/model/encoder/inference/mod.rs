@@ -38,6 +38,8 @@ pub struct Inference {
     /// Position embeddings from the first token's on, with the first token type's added:
     /// (positions, width).
     positions: Vec<f32>,
+    /// What the other types add to that: (types, width), the first of them zeros.
+    type_steps: Vec<f32>,
     distance: Option<DistanceBias>,
     norm: RowNorm,
     blocks: Vec<Layer>,
@@ -81,8 +83,11 @@ impl Inference {
         let build = || -> candle_core::Result<Self> {
             let (_, width) = encoder.words.dims2()?;
             let mut positions = flat(&encoder.positions)?.split_off(encoder.first_position * width);
+            let mut type_steps = Vec::new();
             if let Some(types) = &encoder.token_types {
-                let first = flat(&types.narrow(0, 0, 1)?)?;
+                let first = types.narrow(0, 0, 1)?;
+                type_steps = flat(&types.broadcast_sub(&first)?)?;
+                let first = flat(&first)?;
                 for row in positions.chunks_exact_mut(width) {
                     row.iter_mut().zip(&first).for_each(|(p, t)| *p += t);
                 }
@@ -90,6 +95,7 @@ impl Inference {
             Ok(Inference {
                 words: encoder.words.contiguous()?,
                 positions,
+                type_steps,
                 distance: encoder.distance.clone(),
                 norm: RowNorm::new(&encoder.norm)?,
                 blocks: encoder
@@ -158,6 +164,7 @@ impl Inference {
         };
         let words = ops::floats(storage, layout)?;
         for sentence in batch.rows() {
+            let types = batch.types.get(sentence.clone()).unwrap_or_default();
             for (position, id) in batch.ids[sentence].iter().enumerate() {
                 let from = *id as usize * width;
                 let Some(word) = words.get(from..from + width) else {
@@ -168,6 +175,14 @@ impl Inference {
                     candle_core::bail!("a sentence has more tokens than there are positions")
                 };
                 x.extend(word.iter().zip(place).map(|(w, p)| w + p));
+                let kind = types.get(position).map_or(0, |&kind| kind as usize);
+                if kind > 0 {
+                    let Some(step) = self.type_steps.get(kind * width..(kind + 1) * width) else {
+                        candle_core::bail!("a token is of type {kind}, which the model has not")
+                    };
+                    let token = x.len() - width;
+                    x[token..].iter_mut().zip(step).for_each(|(x, s)| *x += s);
+                }
             }
         }
         self.norm.norm(&mut x);
