@@ -254,18 +254,28 @@ fn a_codebook_alone_gives_a_first_look() {
     command.arg("train").arg("--codebook").arg(bench.at("topics.toml"));
     command.args(["--add-to", "default", "--out"]).arg(bench.at("look"));
     assert!(run(command, 0).contains("zero-shot"));
-    let article = serde_json::json!({
-        "outlet": "Post", "text": "The striker scored twice. Rain flooded the valley on Friday."
-    });
-    std::fs::write(bench.at("articles.jsonl"), article.to_string()).unwrap();
-    let mut score = Command::new(env!("CARGO_BIN_EXE_parallax"));
-    score.arg("score").arg(bench.at("articles.jsonl")).arg("--model").arg(bench.at("look"));
-    score.args(["--format", "jsonl", "--out"]).arg(bench.at("scored"));
-    run(score, 0);
-    let rows = std::fs::read_to_string(bench.at("scored").join("sentences.jsonl")).unwrap();
+    let articles: String = ["Post", "Echo"]
+        .map(|outlet| {
+            let text =
+                format!("The striker of the {outlet} scored twice. Rain flooded the valley.");
+            serde_json::json!({ "outlet": outlet, "text": text }).to_string() + "\n"
+        })
+        .concat();
+    std::fs::write(bench.at("articles.jsonl"), articles).unwrap();
+    let mut compare = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    compare.arg("compare").arg(bench.at("articles.jsonl")).arg("--model").arg(bench.at("look"));
+    compare.arg("--out").arg(bench.at("scored"));
+    run(compare, 0);
+    let report = std::fs::read_to_string(bench.at("scored").join("report.html")).unwrap();
+    assert!(report.contains("subject was not learnt from labelled sentences"));
+    let mut export = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    export.args(["export", "table"]).arg(bench.at("scored")).args(["--format", "jsonl"]);
+    export.arg("--out").arg(bench.at("tables"));
+    run(export, 0);
+    let rows = std::fs::read_to_string(bench.at("tables").join("sentences.jsonl")).unwrap();
     let subjects: Vec<String> = rows
         .lines()
         .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["subject"].to_string())
         .collect();
-    assert_eq!(subjects, ["\"sport\"", "\"weather\""]);
+    assert_eq!(subjects, ["\"sport\"", "\"weather\"", "\"sport\"", "\"weather\""]);
 }

@@ -102,12 +102,15 @@ fn report_input(
         profiles: summary.profiles,
         contrasts: summary.contrasts,
         target_profiles: summary.target_profiles,
-        notes: notes_on_the_model(&run).into_iter().chain(summary.notes).collect(),
+        notes: notes_on_the_model(&run, folder.codebook())
+            .into_iter()
+            .chain(summary.notes)
+            .collect(),
     })
 }
 
 /// What readers must know of a model that was taken as it is.
-fn notes_on_the_model(run: &RunRecord) -> Vec<String> {
+fn notes_on_the_model(run: &RunRecord, codebook: &Codebook) -> Vec<String> {
     let mut notes = Vec::new();
     let names = |layers: Vec<&String>| {
         layers.into_iter().map(|l| l.replace('_', " ")).collect::<Vec<_>>().join(", ")
@@ -117,6 +120,15 @@ fn notes_on_the_model(run: &RunRecord) -> Vec<String> {
             "Not calibrated: {}. The probabilities are the model's own; nobody has measured here how \
              often they are right, on these texts or others.",
             names(run.model.uncalibrated.iter().collect())
+        ));
+    }
+    let described: Vec<&String> =
+        codebook.layers.iter().filter(|l| l.by_description).map(|l| &l.name).collect();
+    if !described.is_empty() {
+        notes.push(format!(
+            "Zero-shot: {} was not learnt from labelled sentences. A sentence has the label whose \
+             description its vector is likest to: a first look, not a finding.",
+            names(described)
         ));
     }
     for (layer, hypothesis) in &run.model.zero_shot {
