@@ -68,6 +68,7 @@ impl Records {
             Kind::JsonLines => {
                 let mut stream = stream()?;
                 let head = stream.fill_buf().map_err(|e| Error::io(path, e))?;
+                let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
                 if head.trim_ascii_start().first() == Some(&b'[') {
                     Box::new(JsonObjects::flat(stream, MOST_ROW_BYTES))
                 } else {
