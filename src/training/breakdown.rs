@@ -165,7 +165,7 @@ mod tests {
             document: i,
             example: i,
             gold: vec![0],
-            predicted: vec![usize::from(i % 4 == 0)],
+            predicted: vec![usize::from(i.is_multiple_of(4))],
             probabilities: vec![0.5, 0.5],
             ..Decision::default()
         };
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn groups_hold_all_decisions_the_largest_first() {
-        let value = |i: usize| (i > 1).then(|| format!("{}", usize::from(i % 3 == 0)));
+        let value = |i: usize| (i > 1).then(|| format!("{}", usize::from(i.is_multiple_of(3))));
         let found = breakdown("outlet", &layers(), &decisions(30), &value, 0).unwrap();
         let sizes: Vec<(&str, usize)> =
             found.groups.iter().map(|g| (g.value.as_str(), g.layers.0[0].1.n)).collect();

@@ -205,7 +205,7 @@ mod tests {
     /// A model that is right on the examples for which `right` says so.
     fn decisions(n: usize, zero: usize, right: impl Fn(usize) -> bool) -> Vec<Vec<Decision>> {
         let one = |i: usize| {
-            let gold = if i % 2 == 0 { zero } else { 1 - zero };
+            let gold = if i.is_multiple_of(2) { zero } else { 1 - zero };
             Decision {
                 document: i / 2,
                 example: i,
