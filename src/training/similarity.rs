@@ -36,6 +36,13 @@ impl Map {
     /// # Errors
     /// If there are no rows, or none that say anything.
     pub(super) fn fit(x: &[Vec<f32>], y: &[Vec<f32>]) -> Result<Self> {
+        let alike = || {
+            Error::setting("the sentence vectors are all alike, so no map can be fitted to them")
+                .with_hint("set keep_vectors to 0, or give more sentences")
+        };
+        if x.is_empty() || x.len() != y.len() {
+            return Err(alike());
+        }
         let matrix = |rows: &[Vec<f32>]| {
             let width = rows.first().map_or(0, Vec::len);
             DMatrix::from_row_iterator(
@@ -56,10 +63,7 @@ impl Map {
             moments[(i, i)] += RIDGE * variance;
         }
         let solved = moments.cholesky().map(|c| c.solve(&cx.tr_mul(&cy)));
-        let weight = solved.ok_or_else(|| {
-            Error::setting("the sentence vectors are all alike, so no map can be fitted to them")
-                .with_hint("set keep_vectors to 0, or give more sentences")
-        })?;
+        let weight = solved.ok_or_else(alike)?;
         let bias = mean_y - mean_x * &weight;
         let (inputs, outputs) = weight.shape();
         // nalgebra lies column by column: the transpose of (in, out) is what candle reads.
