@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use super::data::{Answer, Example};
 use super::optimizer::{AdamW, schedule};
 use super::recipe::{Contrast, Optimizer};
+use super::step::in_parallel;
 use crate::error::{Error, Result};
 use crate::model::encoder::ops::dropout::Dropout;
 use crate::model::{Model, Unit};
@@ -116,21 +117,8 @@ pub(super) fn contrast(
             let loss = ((cosines - wanted)?.sqr()?.sum_all()? / batch.len() as f64)?;
             Ok((loss.to_scalar()?, loss.backward()?))
         };
-        let results: Vec<candle_core::Result<(f32, GradStore)>> = std::thread::scope(|scope| {
-            let shards = batch.chunks(shard).zip(&seeds);
-            let handles: Vec<_> =
-                shards.map(|(pairs, seed)| scope.spawn(|| one(pairs, *seed))).collect();
-            handles
-                .into_iter()
-                .map(|h| h.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
-                .collect()
-        });
-        let (mut loss, mut gradients) = (0.0, Vec::new());
-        for result in results {
-            let (term, gradient) = result?;
-            loss += term;
-            gradients.push(gradient);
-        }
+        let shards: Vec<&[Pair]> = batch.chunks(shard).collect();
+        let (loss, gradients) = in_parallel(&shards, &seeds, |pairs, seed| one(pairs, seed))?;
         if !loss.is_finite() {
             return Err(Error::setting(format!("the loss of pair step {step} became {loss}"))
                 .with_hint("lower contrast.rate in the recipe"));

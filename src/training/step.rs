@@ -290,12 +290,24 @@ pub(super) fn gradients(
         };
         Ok((total.to_scalar::<f32>()?, total.backward()?))
     };
+    let shards: Vec<Vec<&Prepared>> = shards.into_iter().map(|(_, shard)| shard).collect();
+    in_parallel(&shards, &seeds, |shard, seed| one(shard, seed))
+}
+
+/// Runs every shard on a thread of its own, with its seed, and adds up their losses.
+///
+/// # Errors
+/// If one fails.
+pub(super) fn in_parallel<S: Sync>(
+    shards: &[S],
+    seeds: &[u64],
+    one: impl Fn(&S, u64) -> candle_core::Result<(f32, GradStore)> + Sync,
+) -> Result<(f32, Vec<GradStore>)> {
+    let one = &one;
     let results: Vec<candle_core::Result<(f32, GradStore)>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = shards
-            .iter()
-            .zip(&seeds)
-            .map(|((_, shard), seed)| scope.spawn(|| one(shard, *seed)))
-            .collect();
+        let shards = shards.iter().zip(seeds);
+        let handles: Vec<_> =
+            shards.map(|(shard, seed)| scope.spawn(move || one(shard, *seed))).collect();
         handles
             .into_iter()
             .map(|h| h.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))

@@ -24,8 +24,24 @@ pub struct Opened {
     pub console: Vec<String>,
 }
 
+/// Time for a browser to finish, and how often it is started. A headless browser now and then
+/// hangs for reasons of its own; a page that hangs does so every time.
+const PATIENCE: Duration = Duration::from_secs(100);
+const STARTS: usize = 3;
+
 /// Opens a file at an address in it (`#/overview`) and waits for its scripts.
 pub fn open(browser: &Path, file: &Path, hash: &str, extra: &[&str]) -> Opened {
+    for start in 1..=STARTS {
+        match open_once(browser, file, hash, extra) {
+            Some(opened) => return opened,
+            None => println!("start {start}: the browser did not finish in {PATIENCE:?}"),
+        }
+    }
+    panic!("the browser did not finish in {PATIENCE:?}, {STARTS} times")
+}
+
+/// `None` if the browser hung and was ended.
+fn open_once(browser: &Path, file: &Path, hash: &str, extra: &[&str]) -> Option<Opened> {
     let profile = tempfile::tempdir().unwrap();
     let (out, err) = (profile.path().join("out"), profile.path().join("err"));
     let to = |p: &Path| Stdio::from(std::fs::File::create(p).unwrap());
@@ -58,14 +74,14 @@ pub fn open(browser: &Path, file: &Path, hash: &str, extra: &[&str]) -> Opened {
         .unwrap();
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if began.elapsed() > Duration::from_secs(300) {
+        if began.elapsed() > PATIENCE {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("the browser did not finish in 300 s");
+            return None;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     let read = |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap()).into_owned();
     let console = read(&err).lines().filter(|l| l.contains("CONSOLE")).map(Into::into).collect();
-    Opened { dom: read(&out), console }
+    Some(Opened { dom: read(&out), console })
 }
