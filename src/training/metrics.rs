@@ -237,7 +237,7 @@ pub fn figures(
     let documents = by_document(decisions);
     let spread = Spread::of(labels.len(), &documents, resamples, seed);
     let label = |i| LabelFigures {
-        interval: spread.as_ref().and_then(|s| s.labels.get(i).copied()),
+        interval: spread.as_ref().and_then(|s| s.labels.get(i).copied().flatten()),
         ..counts.label(i)
     };
     let reliability = reliability(&statements);
@@ -283,9 +283,12 @@ pub(super) fn percentiles(mut draws: Vec<f64>) -> [f64; 2] {
 /// How far figures vary from one draw of documents to another.
 struct Spread {
     intervals: BTreeMap<&'static str, [f64; 2]>,
-    /// Of each label's F1.
-    labels: Vec<[f64; 2]>,
+    /// Of each label's F1; none for a label that hardly any resample has.
+    labels: Vec<Option<[f64; 2]>>,
 }
+
+/// Fewer resamples do not tell a tail.
+const LEAST_RESAMPLES: usize = 40;
 
 impl Spread {
     /// Percentile bootstrap (Efron and Tibshirani 1993, ch. 13) over whole documents; `None` for
@@ -296,7 +299,7 @@ impl Spread {
         resamples: usize,
         seed: u64,
     ) -> Option<Self> {
-        if documents.len() < 2 || resamples < 40 {
+        if documents.len() < 2 || resamples < LEAST_RESAMPLES {
             return None;
         }
         let documents: Vec<Counts> =
@@ -312,13 +315,20 @@ impl Spread {
             macros.push(counts.macro_f1());
             micros.push(counts.micro_f1());
             for (i, draws) in labels.iter_mut().enumerate() {
-                draws.push(counts.label(i).f1);
+                // Where no sentence has the label there is nothing to be right about.
+                let label = counts.label(i);
+                if label.support > 0 {
+                    draws.push(label.f1);
+                }
             }
         }
         Some(Spread {
             intervals: [("macro_f1", percentiles(macros)), ("micro_f1", percentiles(micros))]
                 .into(),
-            labels: labels.into_iter().map(percentiles).collect(),
+            labels: labels
+                .into_iter()
+                .map(|draws| (draws.len() >= LEAST_RESAMPLES).then(|| percentiles(draws)))
+                .collect(),
         })
     }
 }
@@ -335,6 +345,23 @@ mod tests {
             probabilities: vec![0.2, 0.7, 0.9],
             ..Decision::default()
         }
+    }
+
+    /// A label that only one of ten documents has is always right there; resamples without that
+    /// document say nothing of it.
+    #[test]
+    fn resamples_without_a_label_do_not_count_against_it() {
+        let names = ["a".to_owned(), "b".to_owned(), "never".to_owned()];
+        let decisions: Vec<Decision> = (0..10)
+            .map(|document| {
+                let label = usize::from(document == 3);
+                Decision { document, ..decision(&[label], &[label], &[]) }
+            })
+            .collect();
+        let figures = figures(&names, &decisions, true, 400, 1);
+        let interval = |i: usize| figures.labels.0[i].1.interval;
+        assert_eq!(interval(1), Some([1.0, 1.0]));
+        assert_eq!(interval(2), None);
     }
 
     /// scikit-learn: f1_score([0,0,1,2], [0,1,1,1], average=None) = [2/3, 1/2, 0]
