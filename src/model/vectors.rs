@@ -3,8 +3,8 @@
 //! The vectors of a sentence encoder tell paraphrases from other sentences; fine-tuning it
 //! for labels blurs that. Most of it is still there: a linear map, fitted by ridge
 //! regression on unlabelled sentences so that the fine-tuned encoder's mean vectors give
-//! back the base encoder's, restores it (`models/recipes/vectors.py` fits one and says
-//! how well it does). A bundle without the file `vectors.safetensors` has no map, and its
+//! back the base encoder's, restores it (training fits one where a recipe has
+//! `keep_vectors`). A bundle without the file `vectors.safetensors` has no map, and its
 //! vectors stay as they are.
 
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ impl VectorMap {
         let fitted_to = header.metadata().as_ref().and_then(|m| m.get("weights_sha256"));
         if fitted_to.map(String::as_str) != Some(weights_sha256) {
             return Err(wrong("it was fitted to other weights than these")
-                .with_hint("fit it again with models/recipes/vectors.py, or take the file away"));
+                .with_hint("take the file away, or train with keep_vectors, which fits one"));
         }
         let tensors: HashMap<String, Tensor> = load_weights(data, &Device::Cpu, place)?;
         let numbers = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {

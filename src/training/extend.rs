@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::similarity::refit_to;
+use super::similarity::tied_to;
 use super::teacher::{Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
@@ -53,7 +53,7 @@ pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
     let vector_map = old
         .vector_map
         .as_ref()
-        .map(|map| refit_to(map, &meta.weights_sha256, &old.place))
+        .map(|map| tied_to(map, &meta.weights_sha256, &old.place))
         .transpose()?;
     // Where nothing was measured of the new layers, nothing says that they suffer.
     meta.int8_loss = old.meta.int8_loss.map(|a| new.meta.int8_loss.map_or(a, |b| a.max(b)));

@@ -114,7 +114,7 @@ impl Map {
 ///
 /// # Errors
 /// If `map` is none.
-pub(super) fn refit_to(map: &[u8], weights_sha256: &str, place: &str) -> Result<Vec<u8>> {
+pub(super) fn tied_to(map: &[u8], weights_sha256: &str, place: &str) -> Result<Vec<u8>> {
     let wrong =
         |e: safetensors::SafeTensorError| Error::model(place, format!("vectors.safetensors: {e}"));
     let tensors = safetensors::SafeTensors::deserialize(map).map_err(wrong)?;

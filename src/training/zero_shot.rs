@@ -51,7 +51,7 @@ pub fn zero_shot(base: &Bundle, codebook: &Codebook) -> Result<Bundle> {
     let vector_map = base
         .vector_map
         .as_ref()
-        .map(|map| super::similarity::refit_to(map, &meta.weights_sha256, &base.place))
+        .map(|map| super::similarity::tied_to(map, &meta.weights_sha256, &base.place))
         .transpose()?;
     Ok(Bundle {
         meta,

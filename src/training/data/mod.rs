@@ -10,7 +10,7 @@ pub(super) mod row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub use leaks::{Overlap, overlap, without};
@@ -84,14 +84,4 @@ pub fn split(examples: Vec<Example>, share: f64, seed: u64) -> (Vec<Example>, Ve
         let draw = u32::from_str_radix(&hash[..8], 16).unwrap_or(0);
         f64::from(draw) / f64::from(u32::MAX) >= share
     })
-}
-
-/// Documents that stand in both parts: a leak if one trains and the other tests.
-pub fn shared_documents(a: &[Example], b: &[Example]) -> usize {
-    let names: HashSet<&str> = a.iter().map(|e| e.document.as_str()).collect();
-    b.iter()
-        .map(|e| e.document.as_str())
-        .filter(|d| names.contains(d))
-        .collect::<HashSet<_>>()
-        .len()
 }
