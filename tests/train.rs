@@ -222,6 +222,8 @@ fn few_sentences_are_learnt_from_pairs_first() {
     // What was measured on the way is kept.
     let metrics = std::fs::read_to_string(bench.at("few").join("metrics.jsonl")).unwrap();
     assert!(metrics.lines().any(|l| l.contains("dev_f1")), "{metrics}");
+    let drawn = std::fs::read_to_string(bench.at("few").join("training.html")).unwrap();
+    assert_eq!(drawn.matches("<svg").count(), 2);
 }
 
 #[test]
@@ -278,4 +280,10 @@ fn a_codebook_alone_gives_a_first_look() {
         .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["subject"].to_string())
         .collect();
     assert_eq!(subjects, ["\"sport\"", "\"weather\"", "\"sport\"", "\"weather\""]);
+    // Figures of such a layer say what they are of.
+    let labelled = "{\"text\": \"Snow closed the pass.\", \"subject\": \"weather\"}\n";
+    std::fs::write(bench.at("labelled.jsonl"), labelled).unwrap();
+    let mut evaluate = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    evaluate.arg("evaluate").arg(bench.at("look")).arg(bench.at("labelled.jsonl"));
+    assert!(run(evaluate, 0).contains("zero-shot: subject was not learnt"));
 }

@@ -1,6 +1,7 @@
 //! `parallax evaluate`
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -178,7 +179,11 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         }
     };
     let place = args.data.display().to_string();
+    let zero_shot = zero_shot_layers(&model);
     let mut out = std::io::stdout().lock();
+    if let Some(note) = zero_shot_note(&zero_shot) {
+        writeln!(out, "{note}\n")?;
+    }
     figures::print(&mut out, &place, &of_model.evaluation)?;
     if let Some(comparison) = &comparison {
         figures::print_comparison(&mut out, &args.bundle, comparison)?;
@@ -187,17 +192,32 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         model: &model.meta.name,
         data: &place,
         training_overlap: leak,
+        zero_shot: &zero_shot,
         evaluation: &of_model.evaluation,
         comparison: comparison.as_ref(),
     };
     let page = EvaluationPage {
         title: format!("{} on {}", model.meta.name, file_name(&args.data)),
-        summary: format!("{} {}", model.meta.name, model.meta.version),
+        summary: zero_shot_note(&zero_shot)
+            .unwrap_or_else(|| format!("{} {}", model.meta.name, model.meta.version)),
         evaluation: &of_model.evaluation,
         comparison: comparison.as_ref(),
     };
     write(args, &found, &page)?;
     Ok(if data.skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// Layers that nothing was learnt for.
+fn zero_shot_layers(model: &Model) -> Vec<&str> {
+    let layers = model.codebook().layers.iter().filter(|l| l.by_description);
+    layers.map(|l| l.name.as_str()).collect()
+}
+
+fn zero_shot_note(layers: &[&str]) -> Option<String> {
+    let names = layers.join(", ");
+    (!layers.is_empty()).then(|| {
+        format!("zero-shot: {names} was not learnt; a label's description is what it is likest to")
+    })
 }
 
 /// What the JSON file holds.
@@ -207,6 +227,9 @@ struct Found<'a> {
     data: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     training_overlap: Option<Overlap>,
+    /// Layers of descriptions alone.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    zero_shot: &'a [&'a str],
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use crate::corpus::Skip;
 use crate::error::Error;
 use crate::files::write_whole;
 use crate::model::{Bundle, Codebook};
+use crate::pipeline::draw_training;
 use crate::pipeline::train::{Event, TrainOptions, discard, train};
 use crate::pipeline::validate::{Together, Trial, Trials, cross_validate, summary};
 use crate::training::recipe::Recipe;
@@ -163,7 +164,12 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     trained.bundle.write(&args.out).context("the trained model could not be written")?;
     discard(&args.out)?;
     super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
-    eprintln!("wrote the model to {}", args.out.display());
+    let drawn = draw_training(&args.out, &trained.bundle.meta.name)?;
+    eprintln!(
+        "wrote the model to {}, and how it learnt to {}",
+        args.out.display(),
+        drawn.display()
+    );
     if let (Some(old), false) = (&args.add_to, args.fine_tune) {
         eprintln!("the encoder is that of {old}, so its layers say what they said");
     }

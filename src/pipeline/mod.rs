@@ -8,6 +8,7 @@ pub mod explain;
 pub mod export;
 mod joined;
 mod lesson;
+mod metrics;
 mod profile;
 mod read;
 pub mod report;
@@ -16,11 +17,11 @@ pub mod score;
 mod tables;
 pub mod train;
 pub mod validate;
-
 pub mod words;
 
 pub use align::{AlignSummary, align_folder};
 pub use alignments::{alignments_schema, read_alignments};
+pub use metrics::draw_training;
 pub use profile::{ProfileOptions, ProfileSummary, profile_folder};
 pub use tables::{contrasts_schema, profiles_schema, target_profiles_schema};
 

@@ -9,6 +9,7 @@ use super::ProfileSummary;
 use super::read::read_rows;
 use super::run::RunRecord;
 use crate::error::{Error, Result};
+use crate::files::write_whole;
 use crate::model::checkpoint::TARGET;
 use crate::model::codebook::Codebook;
 use crate::profile::Settings;
@@ -16,10 +17,15 @@ use crate::report::claims::Claims;
 use crate::report::evidence::{Chosen, Evidence, EvidenceBuilder, Limits};
 use crate::report::input::{ModelInfo, Moved, OutletInfo, ReportInput, RunInfo, Word};
 use crate::report::side::{self, ArticleHead, SideFolder};
-use crate::report::{Form, terminal, write};
+use crate::report::{Form, draw, terminal};
 use crate::scoring::rows::SentenceRow;
 use crate::scoring::tables::ScoredFolder;
 
+/// Most bytes of a report: a browser opens it at once, and it can be sent by mail. One that would
+/// be larger shows fewer of the sentences behind its numbers ...
+const MOST_BYTES: usize = 5_000_000;
+/// ... but never less than about this many.
+const FEWEST_SENTENCES: usize = 300;
 /// A corpus with more sentences than this has in its side folder only those articles of which a
 /// sentence stands in the report.
 const MOST_BESIDE: u64 = 200_000;
@@ -37,8 +43,17 @@ pub fn report_folder(
 ) -> Result<PathBuf> {
     let path = dir.join(form.file_name());
     let beside = (form == Form::Html).then_some(path.as_path());
-    let input = report_input(dir, summary, title, beside)?;
-    write(&input, form, &path)?;
+    let mut limits = Limits::default();
+    let mut input = report_input(dir, summary, title, beside, limits)?;
+    let mut text = draw(&input, form)?;
+    while form == Form::Html && text.len() > MOST_BYTES && limits.sentences > FEWEST_SENTENCES {
+        limits = limits.halved();
+        let folder = ScoredFolder::open(dir)?;
+        (input.evidence, input.explained) =
+            evidence(&folder, input.claims.as_ref(), title, beside, limits)?;
+        text = draw(&input, form)?;
+    }
+    write_whole(&path, text.as_bytes())?;
     Ok(path)
 }
 
@@ -62,7 +77,7 @@ pub fn show_folder(dir: &Path, width: usize, styled: bool) -> Result<String> {
         notes: Vec::new(),
         files: Vec::new(),
     };
-    let input = report_input(dir, summary, "How the outlets put it", None)?;
+    let input = report_input(dir, summary, "How the outlets put it", None, Limits::default())?;
     terminal(&input, width, styled)
 }
 
@@ -82,11 +97,12 @@ fn report_input(
     summary: ProfileSummary,
     title: &str,
     beside: Option<&Path>,
+    limits: Limits,
 ) -> Result<ReportInput> {
     let folder = ScoredFolder::open(dir)?;
     let run = RunRecord::read(dir)?;
     let claims = claims(dir)?;
-    let (evidence, explained) = evidence(&folder, claims.as_ref(), title, beside)?;
+    let (evidence, explained) = evidence(&folder, claims.as_ref(), title, beside, limits)?;
     let words = dir.join("words.parquet");
     Ok(ReportInput {
         title: title.to_owned(),
@@ -155,8 +171,9 @@ fn evidence(
     claims: Option<&Claims>,
     title: &str,
     beside: Option<&Path>,
+    limits: Limits,
 ) -> Result<(Evidence, bool)> {
-    let mut builder = EvidenceBuilder::new(folder.codebook(), Limits::default());
+    let mut builder = EvidenceBuilder::new(folder.codebook(), limits);
     for (article, index) in claims.iter().flat_map(|c| c.sentences()) {
         builder.keep(article, index);
     }

@@ -2,13 +2,12 @@
 //! teacher first, checkpoints and `metrics.jsonl` in the model's folder.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use serde_json::json;
 
 use super::lesson::{lesson, unlabelled_sentences};
+use super::metrics::Metrics;
 use crate::corpus::Skip;
 use crate::error::{Error, Result};
 use crate::model::hub::EncoderFiles;
@@ -25,8 +24,6 @@ const CHECKPOINT: &str = ".checkpoint.safetensors";
 const ANSWERS: &str = ".teacher.json";
 /// … and of the model of an earlier recipe, until the whole run is done.
 const PART: &str = ".part";
-/// Steps between two lines of `metrics.jsonl`.
-const EVERY: usize = 20;
 
 /// What a run is given besides its recipe.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +134,8 @@ pub fn train(
         vectors_of: vectors_of.as_ref(),
         checkpoint: Some(&checkpoint),
     };
-    let mut metrics = Metrics::open(&options.out, &recipe.name, options.resume)?;
+    let goes_on = options.resume || !parts(&options.out).is_empty();
+    let mut metrics = Metrics::open(&options.out, &recipe.name, goes_on)?;
     let mut trained = trainer::train(run, &mut |event| {
         metrics.add(&event);
         observe(Event::Trainer(event));
@@ -196,6 +194,12 @@ fn take_weights(first: &mut Bundle, second: Bundle) {
     first.vector_map = second.vector_map;
 }
 
+/// The models of earlier recipes in `out`.
+fn parts(out: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten().map(|e| e.path());
+    entries.filter(|p| p.to_string_lossy().ends_with(PART)).collect()
+}
+
 /// Takes away what was kept in `out` in case the run was interrupted.
 ///
 /// # Errors
@@ -207,9 +211,10 @@ pub fn discard(out: &Path) -> Result<()> {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if name.ends_with(CHECKPOINT) || name.ends_with(ANSWERS) {
             std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
-        } else if name.ends_with(PART) {
-            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
         }
+    }
+    for part in parts(out) {
+        std::fs::remove_dir_all(&part).map_err(|e| Error::io(&part, e))?;
     }
     Ok(())
 }
@@ -330,46 +335,4 @@ fn ask_teacher(
     let kept = options.out.join(format!("{}{ANSWERS}", recipe.name));
     let done = |n, of| observe(Event::Taught(n, of));
     lesson(&model, codebook, train, unlabelled, &kept, &done).map(Some)
-}
-
-/// The file `metrics.jsonl`: a line for every few steps and for every epoch.
-struct Metrics {
-    path: PathBuf,
-    recipe: String,
-    file: std::fs::File,
-    failed: Option<std::io::Error>,
-}
-
-impl Metrics {
-    fn open(out: &Path, recipe: &str, append: bool) -> Result<Self> {
-        let path = out.join("metrics.jsonl");
-        let mut options = std::fs::OpenOptions::new();
-        let options = options.create(true).append(append).write(true).truncate(!append);
-        let file = options.open(&path).map_err(|e| Error::io(&path, e))?;
-        Ok(Metrics { path, recipe: recipe.to_owned(), file, failed: None })
-    }
-
-    fn add(&mut self, event: &trainer::Event) {
-        let line = match event {
-            trainer::Event::Resumed { step } => json!({"resumed_after_step": step}),
-            trainer::Event::Step { step, of, loss } if step % EVERY == 0 || step == of => {
-                json!({"step": step, "of": of, "loss": loss})
-            }
-            trainer::Event::Step { .. } => return,
-            trainer::Event::Epoch { epoch, loss, score, layers, best } => json!({
-                "epoch": epoch, "loss": loss, "dev_f1": score, "layers": layers, "best": best
-            }),
-        };
-        let mut whole = json!({"recipe": self.recipe});
-        if let (Some(whole), Some(line)) = (whole.as_object_mut(), line.as_object()) {
-            whole.extend(line.clone());
-        }
-        if let Err(e) = writeln!(self.file, "{whole}") {
-            self.failed.get_or_insert(e);
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        self.failed.map_or(Ok(()), |e| Err(Error::io(&self.path, e)))
-    }
 }

@@ -44,6 +44,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Half as much.
+    pub fn halved(self) -> Self {
+        let half = |n: usize| n.div_ceil(2);
+        Limits {
+            sentences: half(self.sentences),
+            bytes: half(self.bytes),
+            per_label: half(self.per_label),
+            ..self
+        }
+    }
+}
+
 /// The sentences behind the numbers, and of how many they were chosen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {

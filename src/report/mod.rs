@@ -37,10 +37,9 @@ pub mod side;
 mod targets;
 mod terminal;
 mod text;
+pub mod training;
 mod trends;
 mod words;
-
-use std::path::Path;
 
 use askama::Template;
 use base64::Engine;
@@ -88,7 +87,7 @@ struct Page<'a> {
 /// # Errors
 /// If the input names no outlets.
 pub fn render(input: &ReportInput) -> Result<String> {
-    draw(input, true)
+    document(input, true)
 }
 
 /// Draws the report for paper: without script, everything in view, a sheet for each page.
@@ -96,10 +95,10 @@ pub fn render(input: &ReportInput) -> Result<String> {
 /// # Errors
 /// If the input names no outlets.
 pub fn render_print(input: &ReportInput) -> Result<String> {
-    draw(input, false)
+    document(input, false)
 }
 
-fn draw(input: &ReportInput, interactive: bool) -> Result<String> {
+fn document(input: &ReportInput, interactive: bool) -> Result<String> {
     check(input)?;
     let cx = Context::new(input)?;
     let mut paged: Vec<&context::Outlet> = cx.outlets.iter().collect();
@@ -166,17 +165,16 @@ impl Form {
     }
 }
 
-/// Writes the report to `path`: whole or not at all.
+/// The report as text in one of its forms.
 ///
 /// # Errors
-/// If it cannot be drawn, or the file cannot be written.
-pub fn write(input: &ReportInput, form: Form, path: &Path) -> Result<()> {
-    let text = match form {
-        Form::Html => render(input)?,
-        Form::Print => render_print(input)?,
-        Form::Markdown => markdown(input)?,
-    };
-    crate::files::write_whole(path, text.as_bytes())
+/// If it cannot be drawn.
+pub fn draw(input: &ReportInput, form: Form) -> Result<String> {
+    match form {
+        Form::Html => render(input),
+        Form::Print => render_print(input),
+        Form::Markdown => markdown(input),
+    }
 }
 
 fn summary(cx: &Context) -> String {
