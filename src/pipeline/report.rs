@@ -339,10 +339,15 @@ fn run_info(run: &RunRecord, level: f64) -> RunInfo {
     }
     let renamed = run.outlets_renamed.iter().map(|(found, used)| format!("{found} → {used}"));
     let renamed = renamed.collect::<Vec<_>>().join("; ");
+    // A report is handed round; where on somebody's disk the articles lie is nobody's business.
+    let name = |input: &String| {
+        Path::new(input).file_name().map_or_else(|| input.clone(), |n| n.to_string_lossy().into())
+    };
+    let inputs = run.inputs.iter().map(name).collect::<Vec<String>>().join(", ");
     let mut settings = vec![
         ("workers".to_owned(), run.workers.to_string()),
         ("tokens in a batch".to_owned(), run.batch_tokens.to_string()),
-        ("inputs".to_owned(), run.inputs.join(", ")),
+        ("inputs".to_owned(), inputs),
     ];
     if !renamed.is_empty() {
         settings.push(("outlet names as found and as shown".to_owned(), renamed));

@@ -284,6 +284,13 @@ pub(super) fn base(
     }
     let earlier = beside.join(earlier);
     let beside = earlier.parent().unwrap_or(Path::new("."));
+    // The teacher is for this recipe. An earlier one has it only if it asks for one.
+    let asks = !recipe.distillation.unlabelled.is_empty();
+    let options = &TrainOptions {
+        teacher: options.teacher.clone().filter(|_| asks),
+        unlabelled: Vec::new(),
+        ..options.clone()
+    };
     let (trained, more) = train(&recipe, &codebook, beside, options, observe)?;
     skipped.extend(more);
     trained.bundle.write(&part)?;

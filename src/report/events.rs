@@ -287,7 +287,7 @@ fn wording(cx: &Context, group: &Group) -> String {
         Some(if cut.trim().is_empty() { sentence.text.clone() } else { cut })
     };
     let words = group.members.get(group.representative).and_then(clause).unwrap_or_default();
-    text::clip(words.trim(), 220)
+    text::clip(&text::headline(&words), 220)
 }
 
 /// Style class, example of the style, and meaning of a mark.
@@ -324,7 +324,8 @@ fn figures<'a>(cx: &Context<'a>, event: &Event) -> (String, OutletRows<'a>) {
     let sum = |value: fn(&ProfileRow) -> u64| -> u64 {
         rows.values().filter_map(|r| r.values().next()).map(|r| value(r)).sum()
     };
-    let note = if event.key.is_none() {
+    // An event that the alignment found has no profiles of its own.
+    let note = if event.key.is_none() || rows.is_empty() {
         String::new()
     } else {
         [

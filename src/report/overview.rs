@@ -315,7 +315,9 @@ fn spoken(strip: &[Tick]) -> String {
 
 fn term_views(cx: &Context, layer: usize) -> Vec<TermView> {
     let evidence = &cx.input.evidence;
-    shared_words::shared_terms(evidence, layer, TERMS)
+    // Where claims were aligned, a word that sentences happen to share says little beside them.
+    let aligned = cx.input.claims.as_ref().is_some_and(|c| !c.shown.is_empty());
+    shared_words::shared_terms(evidence, layer, TERMS, if aligned { 2 } else { 1 })
         .into_iter()
         .map(|found| {
             let (lines, absent) = by_outlet(cx, |o| {

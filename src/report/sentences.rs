@@ -1,9 +1,13 @@
 //! The sentences of an outlet, article by article, with their labels.
 
+use std::collections::HashMap;
+
 use super::context::{Context, day};
+use super::evidence::role_name;
 use super::input::EvidenceSentence;
 use super::palette::Chip;
 use super::text::{self, Segment};
+use crate::text::Role;
 
 /// The sentences of one article.
 #[derive(Debug)]
@@ -47,9 +51,16 @@ pub(super) fn articles(cx: &Context, sentences: &[(usize, &EvidenceSentence)]) -
     let targets = super::targets::target_names(cx);
     let mut out: Vec<ArticleView> = Vec::new();
     let mut last: Option<&str> = None;
+    // The first headline of an article without a title stands for it.
+    let mut headlines: HashMap<&str, &str> = HashMap::new();
+    for (_, sentence) in sentences.iter().filter(|(_, s)| s.role == role_name(Role::Headline)) {
+        headlines.entry(&sentence.article_id).or_insert(&sentence.text);
+    }
     for &(number, sentence) in sentences {
         if last != Some(sentence.article_id.as_str()) {
-            let title = sentence.article_title.as_deref().unwrap_or(&sentence.article_id);
+            let id = sentence.article_id.as_str();
+            let title = sentence.article_title.as_deref().or(headlines.get(id).copied());
+            let title = title.unwrap_or(id);
             let event = sentence.event.as_deref().map(|e| text::clip(e, 60));
             let parts = [sentence.date.as_deref().map(day), event];
             out.push(ArticleView {

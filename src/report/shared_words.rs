@@ -30,9 +30,14 @@ pub(super) struct SharedTerm {
     rank: f64,
 }
 
-/// Finds at most `most` terms, the most telling first. `layer` is the position of the
-/// single layer whose labels are compared.
-pub(super) fn shared_terms(evidence: &Evidence, layer: usize, most: usize) -> Vec<SharedTerm> {
+/// Finds at most `most` terms of at least `words` words, the most telling first. `layer` is the
+/// position of the single layer whose labels are compared.
+pub(super) fn shared_terms(
+    evidence: &Evidence,
+    layer: usize,
+    most: usize,
+    words: usize,
+) -> Vec<SharedTerm> {
     let mut pools: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for (i, s) in evidence.sentences.iter().enumerate().take(MOST_SENTENCES) {
         pools.entry(s.event.as_deref()).or_default().push(i);
@@ -49,6 +54,7 @@ pub(super) fn shared_terms(evidence: &Evidence, layer: usize, most: usize) -> Ve
             let event = event.filter(|_| several).map(str::to_owned);
             in_pool(evidence, layer, &pool, &rarity, event)
         })
+        .filter(|term| term.term.split_whitespace().count() >= words)
         .collect();
     terms.sort_by(|a, b| b.rank.total_cmp(&a.rank).then_with(|| a.term.cmp(&b.term)));
     let mut kept: Vec<SharedTerm> = Vec::new();
@@ -323,7 +329,9 @@ mod tests {
                 sentences.push(sentence(outlet, &text, 0));
             }
         }
-        let found = shared_terms(&evidence(sentences), 0, 3);
+        let phrases = shared_terms(&evidence(sentences.clone()), 0, 3, 2);
+        assert!(phrases.iter().all(|t| t.term.contains(' ')), "{phrases:?}");
+        let found = shared_terms(&evidence(sentences), 0, 3, 1);
         let first = &found[0];
         assert_eq!(first.term, "water grab");
         let outlets: Vec<_> = first.sentences.iter().map(|s| (s.0.as_str(), s.1)).collect();
@@ -337,15 +345,15 @@ mod tests {
             sentence("a", "So Orsa Holding spoke of rain.", 0),
             sentence("b", "That Orsa Holding claimed as much is odd.", 4),
         ];
-        assert!(shared_terms(&evidence(named), 0, 3).is_empty());
+        assert!(shared_terms(&evidence(named), 0, 3, 1).is_empty());
     }
 
     #[test]
     fn agreement_and_single_outlets_give_nothing() {
         let same = vec![sentence("a", "The bridge fell.", 0), sentence("b", "A bridge fell.", 0)];
-        assert!(shared_terms(&evidence(same), 0, 3).is_empty());
+        assert!(shared_terms(&evidence(same), 0, 3, 1).is_empty());
         let one = vec![sentence("a", "The bridge fell.", 0), sentence("a", "A bridge fell.", 3)];
-        assert!(shared_terms(&evidence(one), 0, 3).is_empty());
+        assert!(shared_terms(&evidence(one), 0, 3, 1).is_empty());
     }
 
     #[test]

@@ -50,6 +50,53 @@ pub(super) fn points(x: f64) -> String {
     }
 }
 
+/// Words after the end of a quotation that only say whose it is: *”, she added.*
+const SPEAKERS_WORDS: usize = 4;
+/// Words that lead on to what was cut away.
+const DANGLING: &[&str] =
+    &["that", "and", "but", "or", "who", "which", "noting", "saying", "adding", "with", "as"];
+
+/// Words that join a clause to one before it.
+const LEADING: &[&str] = &["and", "but", "or", "that"];
+
+/// A clause as a heading: without the speaker's tag after a quotation, without marks and words that
+/// the cut left over.
+pub(super) fn headline(clause: &str) -> String {
+    let quotes = ['"', '“', '”', '„', '«', '»', '‘'];
+    let mut clause = clause.trim();
+    let count = |s: &str| s.split_whitespace().count();
+    if let Some((quoted, tag)) = clause.rsplit_once(['"', '”', '»'])
+        && (1..=SPEAKERS_WORDS).contains(&count(tag))
+    {
+        // A word or two in quotation marks are no quotation with a tag.
+        let quotation = quoted.rsplit_once(quotes).map_or(quoted, |(_, inside)| inside);
+        if count(quotation) * 2 > count(clause) {
+            clause = quotation;
+        }
+    }
+    loop {
+        let before = clause;
+        clause = clause.trim_matches(|c: char| {
+            c.is_whitespace() || quotes.contains(&c) || matches!(c, ',' | ';' | ':' | '–' | '—')
+        });
+        if let Some((rest, last)) = clause.rsplit_once(char::is_whitespace)
+            && DANGLING.contains(&last)
+        {
+            clause = rest;
+        }
+        if let Some((first, rest)) = clause.split_once(char::is_whitespace)
+            && LEADING.contains(&first)
+        {
+            clause = rest;
+        }
+        if clause == before {
+            break;
+        }
+    }
+    let mut chars = clause.chars();
+    chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}
+
 /// A probability: `.87`, `1.0`.
 pub(super) fn probability(p: f32) -> String {
     let shown = format!("{p:.2}");
@@ -283,6 +330,22 @@ pub(super) fn segments(text: &str, marks: &[Mark]) -> Vec<Segment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heading_has_no_loose_ends() {
+        for (clause, heading) in [
+            ("The weir holds,” she added", "The weir holds"),
+            ("\" the weir holds well , \" Brandt told", "The weir holds well"),
+            ("the committee last week, noting that", "The committee last week"),
+            ("The “old weir” holds", "The “old weir” holds"),
+            ("He spoke of a “test” today", "He spoke of a “test” today"),
+            ("and that the mayor resigned", "The mayor resigned"),
+            ("that", "That"),
+            ("“", ""),
+        ] {
+            assert_eq!(headline(clause), heading, "{clause}");
+        }
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -10,6 +10,8 @@ use super::text;
 /// Most words shown of an outlet: overall, and within a label or around a target.
 const MOST_OVERALL: usize = 15;
 const MOST_WITHIN: usize = 6;
+/// Words shown of an outlet that none sets apart for sure.
+const IF_UNSURE: usize = 5;
 /// Most labels and targets shown; the table holds all.
 const MOST_SCOPES: usize = 16;
 /// An interval of 95% reaches so many standard deviations to each side.
@@ -42,6 +44,8 @@ pub(super) struct Scope {
 pub(super) struct OutletWords {
     pub outlet: String,
     pub path: String,
+    /// Whether the interval of at least one word lies above 0.
+    pub sure: bool,
     pub rows: Vec<WordView>,
 }
 
@@ -97,7 +101,8 @@ pub(super) fn shown<'a>(cx: &Context<'a>) -> Vec<Vec<Vec<&'a Word>>> {
                 .into_values()
                 .map(|mut words| {
                     words.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.term.cmp(&b.term)));
-                    words.truncate(most);
+                    let sure = words.iter().filter(|w| w.z >= REACH).count();
+                    words.truncate(sure.max(IF_UNSURE).min(most));
                     words
                 })
                 .collect()
@@ -148,6 +153,7 @@ fn scope(cx: &Context, outlets: Vec<Vec<&Word>>) -> Option<Scope> {
                 Some(OutletWords {
                     outlet: cx.outlet(key).map_or_else(|| text::clip(key, 60), |o| o.name.clone()),
                     path: cx.outlet(key).map(|o| o.path.clone()).unwrap_or_default(),
+                    sure: words.iter().any(|w| w.z >= REACH),
                     rows: words.iter().map(|w| view(w, end)).collect(),
                 })
             })

@@ -21,6 +21,8 @@ const MONTHS: &[&str] = &[
 const WEEKDAYS: &[&str] = &[
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
 ];
+/// Words that put a second number beside a first.
+const JOINS: &[&str] = &["and", "or"];
 /// Prepositions that a place follows.
 const AT: &[&str] = &["in", "at", "near", "outside", "from"];
 
@@ -52,19 +54,27 @@ pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> 
         let unit = units.get(*i)?;
         Some(corpus.sentences.get(unit.sentence)?.outlet.as_str())
     };
+    // A name that a sentence has anywhere is no news to it.
+    let says = |i: &usize, value: &String| {
+        let read = units.get(*i).and_then(|unit| corpus.reads.get(unit.sentence));
+        read.is_some_and(|read| read.words.iter().any(|w| w.term == *value))
+    };
     by_topic
         .into_iter()
-        .filter(|(_, values)| {
+        .filter(|((what, _), values)| {
             // Two outlets that have no value in common.
             let pairs = || values.values().flat_map(|(_, of)| of);
             let given = |o: Option<&str>| -> Vec<&String> {
                 let has = |of: &Vec<usize>| of.iter().any(|i| outlet(i) == o);
                 values.iter().filter(|(_, (_, of))| has(of)).map(|(value, _)| value).collect()
             };
+            let named = matches!(what, FactKind::Place | FactKind::Actor);
             pairs().any(|a| {
                 pairs().any(|b| {
                     let (mine, theirs) = (given(outlet(a)), given(outlet(b)));
-                    outlet(a) != outlet(b) && !mine.iter().any(|v| theirs.contains(v))
+                    outlet(a) != outlet(b)
+                        && !mine.iter().any(|v| theirs.contains(v) || (named && says(b, v)))
+                        && !(named && theirs.iter().any(|v| says(a, v)))
                 })
             })
         })
@@ -80,7 +90,9 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
     let last = read.words.partition_point(|w| w.end <= unit.span.end);
     let words = read.words.get(first..last).unwrap_or_default();
     let terms = read.terms.get(first..last).unwrap_or_default();
+    let text = corpus.sentences.get(unit.sentence).map_or("", |s| s.text.as_str());
     let mut found = Vec::new();
+    let mut counted: Option<String> = None;
     let mut at = 0;
     while let Some(word) = words.get(at) {
         let before = at.checked_sub(1).and_then(|b| words.get(b));
@@ -89,7 +101,7 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
                 what: FactKind::Date,
                 about: if day.contains(' ') { "day" } else { "weekday" }.to_owned(),
                 value: day,
-                written: written(words, at, at + length),
+                written: written(text, words, at, at + length),
             });
             at += length;
             continue;
@@ -97,12 +109,20 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
         if word.kind == Kind::Number && word.term != "1" {
             let noun = (at + 1..=at + NOUN_WITHIN)
                 .find(|&i| words.get(i).is_some_and(|w| w.kind == Kind::Content && !w.capital));
-            if let Some(noun) = noun {
+            // 9,500 people in the north and 1,200 in the south: both are people.
+            let joined = before.is_some_and(|b| JOINS.contains(&b.plain.as_str()));
+            let about = match noun {
+                Some(noun) => words.get(noun).map(|w| w.term.clone()),
+                None if joined => counted.clone(),
+                None => None,
+            };
+            if let Some(about) = about {
+                counted = Some(about.clone());
                 found.push(Fact {
                     what: FactKind::Number,
-                    about: words.get(noun).map(|w| w.term.clone()).unwrap_or_default(),
+                    about,
                     value: word.term.clone(),
-                    written: written(words, at, noun + 1),
+                    written: written(text, words, at, noun.unwrap_or(at) + 1),
                 });
             }
         }
@@ -114,7 +134,7 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
                     what: if place { FactKind::Place } else { FactKind::Actor },
                     about: String::new(),
                     value: words.get(at + name - 1).map(|w| w.term.clone()).unwrap_or_default(),
-                    written: written(words, at, at + name),
+                    written: written(text, words, at, at + name),
                 });
             }
             at += name;
@@ -156,21 +176,15 @@ fn date(words: &[Word], at: usize) -> Option<(String, usize)> {
     WEEKDAYS.contains(&word.plain.as_str()).then(|| (word.plain.clone(), 1))
 }
 
-/// The words from `from` to `to` as they would be written.
-fn written(words: &[Word], from: usize, to: usize) -> String {
+/// The words from `from` to `to` of `text` as they would be written.
+fn written(text: &str, words: &[Word], from: usize, to: usize) -> String {
     let slice = words.get(from..to).unwrap_or_default();
     let form = |w: &Word| match (w.kind, w.capital) {
         (Kind::Number, _) => grouped(&w.term),
-        (_, true) => {
-            let mut chars = w.plain.chars();
-            chars
-                .next()
-                .map(|c| c.to_uppercase().collect::<String>() + chars.as_str())
-                .unwrap_or_default()
-        }
+        (_, true) => text.chars().skip(w.start).take(w.end - w.start).collect(),
         _ => w.plain.clone(),
     };
-    slice.iter().map(form).collect::<Vec<_>>().join(" ")
+    slice.iter().map(form).collect::<Vec<String>>().join(" ")
 }
 
 /// A number with its thousands set apart.

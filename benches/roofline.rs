@@ -1,0 +1,250 @@
+//! How near the encoder comes to what the machine's matrix kernels can do.
+//!
+//!     cargo bench --bench roofline -- [--threads N] [--charts FOLDER]
+//!
+//! Measures the matrix products of the built-in model's shapes alone, weights laid out before,
+//! then the whole encoder with its heads by length of sentence and by tokens in a batch. Prints
+//! Markdown; draws `rate-by-length.svg` and `rate-by-batch.svg` into the folder, if one is given.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use candle_core::Device;
+use clap::Parser;
+use parallax::model::predict::{Batching, predict_all};
+use parallax::model::{Bundle, Model, Precision, PrecisionChoice, Unit};
+use plotters::prelude::*;
+use rten_gemm::{GemmExecutor, GemmInT, GemmInputA, GemmInputB, GemmOptions, GemmOutT};
+use rten_tensor::NdTensorView;
+
+/// Tokens in all sentences of one measurement.
+const TOKENS: usize = 8192;
+/// Rows of a product: a batch of the default size has about so many.
+const ROWS: usize = 1024;
+/// Repetitions of which the median counts.
+const TIMES: usize = 7;
+const LENGTHS: [usize; 6] = [8, 16, 24, 32, 64, 128];
+const BATCHES: [usize; 6] = [128, 256, 512, 1024, 2048, 4096];
+/// Length of the sentences in the batches.
+const USUAL: usize = 24;
+
+#[derive(Parser)]
+struct Args {
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Folder for the charts
+    #[arg(long)]
+    charts: Option<PathBuf>,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What the encoder is made of.
+struct Shape {
+    blocks: usize,
+    width: usize,
+    inner: usize,
+}
+
+impl Shape {
+    fn of(bundle: &Bundle) -> Result<Self, Box<dyn Error>> {
+        let config: serde_json::Value = serde_json::from_slice(&bundle.config)?;
+        let field = |name: &str| config[name].as_u64().map(|n| n as usize).ok_or("no such field");
+        Ok(Shape {
+            blocks: field("num_hidden_layers")?,
+            width: field("hidden_size")?,
+            inner: field("intermediate_size")?,
+        })
+    }
+
+    /// Inputs and outputs of a block's linear layers.
+    fn layers(&self) -> [(usize, usize); 4] {
+        let (width, inner) = (self.width, self.inner);
+        [(width, 3 * width), (width, width), (width, inner), (inner, width)]
+    }
+
+    /// Operations of a sentence of `n` tokens: two for each weight and token, and in each block
+    /// queries by keys and probabilities by values.
+    fn operations(&self, n: usize) -> f64 {
+        let weights: usize = self.layers().iter().map(|(i, o)| i * o).sum();
+        let attention = 2 * n * self.width;
+        (2 * self.blocks * n * (weights + attention)) as f64
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let bundle = Bundle::embedded()?;
+    let shape = Shape::of(&bundle)?;
+    let mut batching = Batching::for_device(&Device::Cpu);
+    batching.workers = args.threads.unwrap_or(batching.workers);
+    let workers = batching.workers;
+    let peaks = [
+        peak::<f32, f32, f32>(&shape, workers, |i| (i % 7) as f32 - 3.0, |i| (i % 5) as f32 - 2.0)?,
+        peak::<u8, i8, i32>(&shape, workers, |i| (i % 200) as u8, |i| (i % 100) as i8 - 50)?,
+    ];
+    println!("Matrix products of the model's shapes alone, {workers} threads:");
+    println!("{:.0} GFLOP/s in f32, {:.0} GOP/s in int8\n", peaks[0] / 1e9, peaks[1] / 1e9);
+
+    let precisions = [Precision::F32, Precision::Int8];
+    let models = precisions
+        .map(|p| Model::load_for_scoring(&bundle, &[Device::Cpu], PrecisionChoice::Exactly(p)));
+    let [f32, int8] = models;
+    let models = [f32?, int8?];
+    let rates = |length: usize, batching: Batching| -> Result<[f64; 2], Box<dyn Error>> {
+        let mut found = [0.0; 2];
+        for (model, rate) in models.iter().zip(&mut found) {
+            *rate = sentences_a_second(model, length, batching)?;
+        }
+        Ok(found)
+    };
+    println!(
+        "| tokens | MFLOP | f32, sentences/s | of the products' rate | int8, sentences/s | of the products' rate |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|");
+    let mut by_length = Vec::new();
+    for length in LENGTHS {
+        let rate = rates(length, batching)?;
+        let operations = shape.operations(length);
+        let share = |i: usize| 100.0 * rate[i] * operations / peaks[i];
+        println!(
+            "| {length} | {:.0} | {:.0} | {:.0}% | {:.0} | {:.0}% |",
+            operations / 1e6,
+            rate[0],
+            share(0),
+            rate[1],
+            share(1)
+        );
+        by_length.push((length, rate.map(|r| r * length as f64)));
+    }
+    println!("\n| tokens in a batch | f32, sentences of {USUAL} tokens/s | int8 |");
+    println!("|---:|---:|---:|");
+    let mut by_batch = Vec::new();
+    for tokens in BATCHES {
+        let rate = rates(USUAL, Batching { tokens, ..batching })?;
+        println!("| {tokens} | {:.0} | {:.0} |", rate[0], rate[1]);
+        by_batch.push((tokens, rate.map(|r| r * USUAL as f64)));
+    }
+    if let Some(folder) = &args.charts {
+        std::fs::create_dir_all(folder)?;
+        chart(&folder.join("rate-by-length.svg"), "tokens in a sentence", &by_length)?;
+        chart(&folder.join("rate-by-batch.svg"), "tokens in a batch", &by_batch)?;
+    }
+    Ok(())
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+/// Operations a second of the matrix kernel, each thread with products of its own.
+fn peak<A, B, C>(
+    shape: &Shape,
+    threads: usize,
+    a: fn(usize) -> A,
+    b: fn(usize) -> B,
+) -> Result<f64, Box<dyn Error>>
+where
+    A: GemmInT + Send + Sync,
+    B: GemmInT + Send + Sync,
+    C: GemmOutT + Default + Send + Sync,
+    GemmExecutor<A, B, C>: Default,
+{
+    let one = || -> f64 {
+        let gemm = GemmExecutor::<A, B, C>::default();
+        let mut products = shape.layers().map(|(inputs, outputs)| {
+            let weights: Vec<B> = (0..inputs * outputs).map(b).collect();
+            let weights = NdTensorView::from_data([outputs, inputs], &weights[..]);
+            let x: Vec<A> = (0..ROWS * inputs).map(a).collect();
+            (
+                (x, inputs),
+                gemm.prepack_b(weights.transposed()),
+                vec![C::default(); ROWS * outputs],
+                2.0 * (ROWS * inputs * outputs) as f64,
+            )
+        });
+        let started = Instant::now();
+        let mut operations = 0.0;
+        while started.elapsed() < Duration::from_secs(2) {
+            for ((x, inputs), weights, y, n) in &mut products {
+                let done = gemm.gemm(
+                    y,
+                    GemmInputA::Unpacked(NdTensorView::from_data([ROWS, *inputs], &x[..])),
+                    GemmInputB::Packed(weights),
+                    GemmOptions::default(),
+                );
+                done.expect("shapes that fit");
+                operations += *n;
+            }
+        }
+        operations / started.elapsed().as_secs_f64()
+    };
+    // The kernel would spread over all threads of rayon's pool, and wait for them.
+    let alone = || -> Result<f64, rayon::ThreadPoolBuildError> {
+        Ok(rayon::ThreadPoolBuilder::new().num_threads(1).build()?.install(one))
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(alone)).collect();
+        let mut all = 0.0;
+        for thread in running {
+            all += thread.join().map_err(|_| "a thread failed")??;
+        }
+        Ok(all)
+    })
+}
+
+/// Sentences of `length` tokens that the model labels in a second. Random word pieces: what a
+/// token is does not matter for the time that it takes.
+fn sentences_a_second(
+    model: &Model,
+    length: usize,
+    batching: Batching,
+) -> Result<f64, Box<dyn Error>> {
+    let id = |i: usize| 1000 + (i as u32).wrapping_mul(2_654_435_761) % 20_000;
+    let sentence = |s: usize| (0..length).map(|i| id(s * length + i)).collect();
+    let units: Vec<Unit> =
+        (0..TOKENS / length).map(|s| Unit { ids: sentence(s), ..Unit::default() }).collect();
+    let units: Vec<&Unit> = units.iter().collect();
+    predict_all(model, &units, batching, &|_| {})?;
+    let mut seconds = Vec::new();
+    for _ in 0..TIMES {
+        let started = Instant::now();
+        predict_all(model, &units, batching, &|_| {})?;
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    Ok(units.len() as f64 / median(seconds))
+}
+
+/// Tokens a second in both precisions.
+fn chart(path: &Path, what: &str, rates: &[(usize, [f64; 2])]) -> Result<(), Box<dyn Error>> {
+    let top = rates.iter().flat_map(|(_, r)| r).fold(0.0, |top: f64, r| top.max(*r)) / 1000.0;
+    let ends = |at: usize| rates.get(at).map_or(1, |r| r.0) as u32;
+    let root = SVGBackend::new(path, (640, 360)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .margin(16)
+        .x_label_area_size(40)
+        .y_label_area_size(56)
+        .build_cartesian_2d((ends(0)..ends(rates.len() - 1)).log_scale(), 0.0..top * 1.1)?;
+    let ticks = |n: &u32| n.to_string();
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .x_desc(what)
+        .y_desc("thousand tokens a second")
+        .x_label_formatter(&ticks)
+        .draw()?;
+    let looks = [("f32", RGBColor(90, 95, 102)), ("int8", RGBColor(0, 88, 143))];
+    for (i, (name, colour)) in looks.into_iter().enumerate() {
+        let points = rates.iter().map(|(n, rate)| (*n as u32, rate[i] / 1000.0));
+        chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
+        chart.draw_series(points.clone().map(|p| Circle::new(p, 3, colour.filled())))?;
+        let label = |p| Text::new(name, p, ("sans-serif", 14).into_font().color(&colour));
+        chart.draw_series(points.last().map(label))?;
+    }
+    root.present()?;
+    Ok(())
+}
