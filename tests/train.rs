@@ -227,6 +227,16 @@ fn few_sentences_are_learnt_from_pairs_first() {
 }
 
 #[test]
+fn data_written_for_a_recipe_lie_beside_it() {
+    let bench = Bench::new("epochs = 1\nencoder_rate = 0.0", "");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    command.arg("train").arg(bench.at("recipe.toml")).arg("--out").arg(bench.at("model"));
+    command.arg("--data").arg(elsewhere.path()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(run(command, 0).contains("weather"));
+}
+
+#[test]
 fn cross_validation_measures_and_writes_no_model() {
     let bench = Bench::new("epochs = 2\nencoder_rate = 0.0", "");
     let text = run(bench.train("measured", &["--folds", "2", "--curve", "--seeds", "2"]), 0);

@@ -103,7 +103,7 @@ pub fn train(
     };
     let codebook = whole.as_ref().unwrap_or(codebook);
     let base = base(recipe, beside, options, observe, &mut skipped)?;
-    let (split, held_out) = read_split(recipe, codebook, options, observe, &mut skipped)?;
+    let (split, held_out) = read_split(recipe, codebook, beside, options, observe, &mut skipped)?;
     let Split { train, dev } = &split;
     let avoid = held_out.iter().chain(train).chain(dev).map(|e| e.model_text.as_str()).collect();
     let lesson = ask_teacher(recipe, codebook, options, train, &avoid, observe, &mut skipped)?;
@@ -231,6 +231,7 @@ pub(super) struct Split {
 pub(super) fn read_split(
     recipe: &Recipe,
     codebook: &Codebook,
+    beside: &Path,
     options: &TrainOptions,
     observe: &Observe<'_>,
     skipped: &mut Vec<Skip>,
@@ -238,7 +239,10 @@ pub(super) fn read_split(
     let mut read = |sources: &[Source]| -> Result<Vec<Example>> {
         let mut examples = Vec::new();
         for source in sources {
-            let path = options.data.join(&source.path);
+            let given = options.data.join(&source.path);
+            // What was written for the recipe lies beside it.
+            let own = Some(beside.join(&source.path)).filter(|own| !given.exists() && own.exists());
+            let path = own.unwrap_or(given);
             let read = data::read_labelled(&path, codebook, source.document_pattern.as_deref())?;
             observe(Event::Skipped(&read.skipped));
             skipped.extend(read.skipped);

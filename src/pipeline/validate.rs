@@ -102,7 +102,8 @@ pub fn cross_validate(
 ) -> Result<(Vec<Trial>, Vec<Skip>)> {
     let mut skipped = Vec::new();
     let base = base(recipe, beside, options, observe, &mut skipped)?;
-    let (Split { train, dev }, _) = read_split(recipe, codebook, options, observe, &mut skipped)?;
+    let (Split { train, dev }, _) =
+        read_split(recipe, codebook, beside, options, observe, &mut skipped)?;
     let examples: Vec<Example> = train.into_iter().chain(dev).collect();
     let mut units: Vec<&str> = examples.iter().map(|e| trials.unit.of(e)).collect();
     units.sort_unstable();

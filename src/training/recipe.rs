@@ -206,7 +206,7 @@ impl Default for LayerSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// The file, relative to `--data`.
+    /// The file, relative to `--data` or else to the recipe.
     pub path: PathBuf,
     /// A regular expression whose first group, or whole match, cuts the document's name out of
     /// the field `document` or, where rows have none, `id`.
