@@ -241,9 +241,10 @@ fn chart(path: &Path, what: &str, rates: &[(usize, [f64; 2])]) -> Result<(), Box
     for (i, (name, colour)) in looks.into_iter().enumerate() {
         let points = rates.iter().map(|(n, rate)| (*n as u32, rate[i] / 1000.0));
         chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
-        chart.draw_series(points.clone().map(|p| Circle::new(p, 3, colour.filled())))?;
+        chart.draw_series(points.map(|p| Circle::new(p, 3, colour.filled())))?;
+        let last = rates.last().map(|(n, rate)| (*n as u32, rate[i] / 1000.0));
         let label = |p| Text::new(name, p, ("sans-serif", 14).into_font().color(&colour));
-        chart.draw_series(points.last().map(label))?;
+        chart.draw_series(last.map(label))?;
     }
     root.present()?;
     Ok(())
