@@ -200,7 +200,7 @@ fn a_large_corpus_is_sampled_and_stays_small() {
     }
     let less = corpus.input("2,000 articles", Limits::default().halved());
     let share = render(&less).unwrap().len() as f64 / html.len() as f64;
-    assert!((0.3..0.8).contains(&share), "half of the sentences: {share} of the page");
+    assert!((0.3..0.9).contains(&share), "half of the sentences: {share} of the page");
     // The order in which rows come changes nothing.
     let mut turned = corpus;
     turned.sentences.reverse();
