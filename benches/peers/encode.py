@@ -4,12 +4,14 @@
 
 ENGINE is pytorch, pytorch-bf16, onnx or onnx-int8. Sentences are sorted by length, so that hardly
 anything is padding, and cut into batches of 32 (--batch). Reading, tokenizing and loading are not
-timed; one pass warms up. Prints one JSON line. The ONNX file is made beside --cache, once.
+timed; one pass warms up. Prints one JSON line. The ONNX files are made in --cache, once for the
+bundle's weights.
 
     pip install torch transformers onnx onnxruntime onnxscript
 """
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -89,7 +91,9 @@ def pytorch(half):
 
 def onnx(int8):
     os.makedirs(args.cache, exist_ok=True)
-    plain, quantized = f"{args.cache}/encoder.onnx", f"{args.cache}/encoder-int8.onnx"
+    with open(f"{args.bundle}/model.safetensors", "rb") as weights:
+        name = f"{args.cache}/{hashlib.file_digest(weights, 'sha256').hexdigest()[:16]}"
+    plain, quantized = f"{name}.onnx", f"{name}-int8.onnx"
     if not os.path.exists(plain):
         torch, model = load_torch("eager")
 
