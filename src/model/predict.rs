@@ -62,13 +62,29 @@ fn run_or_halve<T>(batch: &[&Unit], run: &dyn Fn(&[&Unit]) -> Result<Vec<T>>) ->
     }
 }
 
-/// Cuts `lengths` (in the given order of `order`) into batches of at most `tokens`.
-fn batches<'a>(order: &'a [usize], lengths: &[usize], tokens: usize) -> Vec<&'a [usize]> {
-    let (mut batches, mut start, mut sum) = (Vec::new(), 0, 0);
+/// Tokens of a batch below which cutting it smaller costs more than it saves.
+const LEAST: usize = 192;
+
+/// Cuts `lengths` (in the given order of `order`) into batches of at most `tokens`; towards the
+/// end into smaller ones, so that no worker waits long for another's last (guided
+/// self-scheduling: Polychronopoulos and Kuck 1987).
+fn batches<'a>(
+    order: &'a [usize],
+    lengths: &[usize],
+    tokens: usize,
+    workers: usize,
+) -> Vec<&'a [usize]> {
+    let mut rest: usize = lengths.iter().sum();
+    let budget = |rest: usize| match workers {
+        0 | 1 => tokens,
+        _ => (rest / (2 * workers)).clamp(LEAST.min(tokens), tokens),
+    };
+    let (mut batches, mut start, mut sum, mut most) = (Vec::new(), 0, 0, budget(rest));
     for (i, &unit) in order.iter().enumerate() {
-        if sum + lengths[unit] > tokens && i > start {
+        if sum + lengths[unit] > most && i > start {
             batches.push(&order[start..i]);
-            (start, sum) = (i, 0);
+            rest = rest.saturating_sub(sum);
+            (start, sum, most) = (i, 0, budget(rest));
         }
         sum += lengths[unit];
     }
@@ -89,19 +105,36 @@ pub fn predict_all(
     batching: Batching,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<Prediction>> {
+    over_batches(model, units, batching, &|model, units| model.predict(units), done)
+}
+
+/// What `run` makes of a batch on one device.
+type Run<'a, T> = dyn Fn(&Model, &[&Unit]) -> Result<Vec<T>> + Sync + 'a;
+
+/// What `run` gives for each unit, in the order of `units`.
+pub(super) fn over_batches<T: Send>(
+    model: &Model,
+    units: &[&Unit],
+    batching: Batching,
+    run: &Run<T>,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<T>> {
     let lengths: Vec<usize> = units.iter().map(|u| u.ids.len()).collect();
     let mut order: Vec<usize> = (0..units.len()).collect();
     // Longest first, so that no worker is left with a long batch in the end.
     order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
-    let batches = batches(&order, &lengths, batching.tokens);
+    let workers = (batching.workers * model.n_devices()).max(1);
+    // A GPU is kept busy by few large batches.
+    let sharing = if model.devices().all(candle_core::Device::is_cpu) { workers } else { 1 };
+    let batches = batches(&order, &lengths, batching.tokens, sharing);
     let next = AtomicUsize::new(0);
-    let work = |worker: usize| -> Result<Vec<(usize, Prediction)>> {
+    let work = |worker: usize| -> Result<Vec<(usize, T)>> {
         let model = model.for_worker(worker);
         let mut mine = Vec::new();
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
             let of_batch: Vec<&Unit> = batch.iter().map(|&i| units[i]).collect();
-            let predictions = run_or_halve(&of_batch, &|units| model.predict(units))?;
-            mine.extend(batch.iter().copied().zip(predictions));
+            let found = run_or_halve(&of_batch, &|units| run(model, units))?;
+            mine.extend(batch.iter().copied().zip(found));
             done(batch.len());
         }
         Ok(mine)
@@ -111,8 +144,8 @@ pub fn predict_all(
         Ok(alone) => alone.install(|| work(worker)),
         Err(_) => work(worker),
     };
-    let workers = (batching.workers * model.n_devices()).clamp(1, batches.len().max(1));
-    let parts: Vec<Result<Vec<(usize, Prediction)>>> = std::thread::scope(|scope| {
+    let workers = workers.min(batches.len().max(1));
+    let parts: Vec<Result<Vec<(usize, T)>>> = std::thread::scope(|scope| {
         let handles: Vec<_> = (1..workers).map(|i| scope.spawn(move || work(i))).collect();
         let mine = work(0);
         // A panic in a worker is a bug of ours; it must not be swallowed.
@@ -125,7 +158,7 @@ pub fn predict_all(
         all.extend(part?);
     }
     all.sort_unstable_by_key(|(i, _)| *i);
-    Ok(all.into_iter().map(|(_, p)| p).collect())
+    Ok(all.into_iter().map(|(_, found)| found).collect())
 }
 
 #[cfg(test)]
@@ -163,7 +196,19 @@ mod tests {
     fn batches_respect_the_budget() {
         let lengths = [5, 3, 9, 2, 2];
         let order = [2, 0, 1, 3, 4];
-        let cut = batches(&order, &lengths, 8);
+        let cut = batches(&order, &lengths, 8, 1);
         assert_eq!(cut, [&[2][..], &[0, 1], &[3, 4]]);
+    }
+
+    #[test]
+    fn the_last_batches_are_small() {
+        let lengths = vec![16; 1000];
+        let order: Vec<usize> = (0..1000).collect();
+        let cut = batches(&order, &lengths, 1024, 2);
+        let tokens: Vec<usize> = cut.iter().map(|b| b.len() * 16).collect();
+        assert_eq!(cut.concat(), order);
+        assert_eq!(tokens[0], 1024);
+        assert!(tokens.is_sorted_by(|a, b| a >= b), "{tokens:?}");
+        assert!(tokens.last().is_some_and(|t| *t <= LEAST), "{tokens:?}");
     }
 }
