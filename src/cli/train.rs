@@ -60,9 +60,9 @@ pub struct Args {
     #[arg(long, requires = "add_to")]
     fine_tune: bool,
     /// A model to learn from besides: its labels, as probabilities, on the data and on
-    /// unlabelled sentences
+    /// unlabelled sentences; can be repeated, for the mean of several
     #[arg(long, value_name = "MODEL")]
-    teacher: Option<String>,
+    teacher: Vec<String>,
     /// Encoder whose sentence vectors are kept where the recipe asks for that, instead of the
     /// recipe's
     #[arg(long, value_name = "FOLDER|ORG/NAME")]
@@ -139,7 +139,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         out: args.out.clone(),
         base: args.base.clone(),
         vectors_of: args.vectors_of.clone(),
-        teacher: args.teacher.clone(),
+        teachers: args.teacher.clone(),
         unlabelled: args.unlabelled.clone(),
         add_to: args.add_to.clone(),
         fine_tune: args.fine_tune,

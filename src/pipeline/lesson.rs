@@ -14,7 +14,7 @@ use crate::model::{Codebook, Model};
 use crate::text::{Role, TargetFinder, split};
 use crate::training::data::Example;
 use crate::training::recipe::Distillation;
-use crate::training::teacher::{Opinion, Unlabelled, opinions};
+use crate::training::teacher::{Opinion, Unlabelled, mean, opinions};
 use crate::training::trainer::Lesson;
 
 /// Mentions of a sentence that are asked about at most.
@@ -64,41 +64,55 @@ pub(super) fn unlabelled_sentences(
     Ok((drawn.into_values().collect(), corpus.notes().clone()))
 }
 
-/// Asks `teacher` about the examples and the unlabelled sentences. Its answers are kept in the
-/// file `kept`, so that an interrupted run need not ask again. `done` is told how many
-/// pieces of text of how many are done.
+/// Asks the teachers about the examples and the unlabelled sentences, and gives the mean of what
+/// they say. The answers of each are kept in the file that `kept` names for its number, so that an
+/// interrupted run need not ask again. `done` is told how many pieces of text of how many are done.
 ///
 /// # Errors
-/// If the teacher has none of the codebook's layers or fails, or the file cannot be written.
+/// If a teacher has none of the codebook's layers or fails, or a file cannot be written.
 pub(super) fn lesson(
-    teacher: &Model,
+    teachers: &[Model],
     codebook: &Codebook,
     train: &[Example],
     unlabelled: Vec<Unlabelled>,
-    kept: &Path,
+    kept: &dyn Fn(usize) -> PathBuf,
     done: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Lesson> {
     let sentences: Vec<Unlabelled> =
         train.iter().map(Unlabelled::of).chain(unlabelled.iter().cloned()).collect();
-    let meta = &teacher.meta;
-    let name = format!("{} {} ({})", meta.name, meta.version, &meta.weights_sha256);
-    let asked = sha256_hex(format!("{name} {codebook:?} {sentences:?}").as_bytes());
-    let said = match read_kept(kept, &asked) {
-        Some(said) => said,
-        None => {
-            let said = opinions(teacher, codebook, &sentences, done)?;
-            let kept_answers = Kept { asked, opinions: said };
-            let json = serde_json::to_vec(&kept_answers)
-                .map_err(|e| Error::model(kept.display(), format!("cannot be written: {e}")))?;
-            crate::files::write_whole(kept, &json)?;
-            kept_answers.opinions
-        }
-    };
-    let mut said = said.into_iter();
+    let mut names = Vec::new();
+    let mut all = Vec::new();
+    for (number, teacher) in teachers.iter().enumerate() {
+        let meta = &teacher.meta;
+        let name = format!("{} {} ({})", meta.name, meta.version, &meta.weights_sha256);
+        all.push(answers(teacher, &name, codebook, &sentences, &kept(number), done)?);
+        names.push(name);
+    }
+    let mut said = mean(all).into_iter();
     let labelled = said.by_ref().take(train.len()).collect();
-    let layers = teacher.codebook().layers.iter().map(|l| l.name.clone()).collect();
+    let layers = teachers.iter().flat_map(|t| &t.codebook().layers).map(|l| l.name.clone());
     let unlabelled = unlabelled.into_iter().zip(said).collect();
-    Ok(Lesson { teacher: name, layers, labelled, unlabelled })
+    Ok(Lesson { teacher: names.join(", "), layers: layers.collect(), labelled, unlabelled })
+}
+
+/// What one teacher says, from the file `kept` if it has been asked before.
+fn answers(
+    teacher: &Model,
+    name: &str,
+    codebook: &Codebook,
+    sentences: &[Unlabelled],
+    kept: &Path,
+    done: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<Opinion>> {
+    let asked = sha256_hex(format!("{name} {codebook:?} {sentences:?}").as_bytes());
+    if let Some(said) = read_kept(kept, &asked) {
+        return Ok(said);
+    }
+    let answers = Kept { asked, opinions: opinions(teacher, codebook, sentences, done)? };
+    let json = serde_json::to_vec(&answers)
+        .map_err(|e| Error::model(kept.display(), format!("cannot be written: {e}")))?;
+    crate::files::write_whole(kept, &json)?;
+    Ok(answers.opinions)
 }
 
 /// A teacher's answers in a file.

@@ -37,8 +37,8 @@ pub struct TrainOptions {
     pub base: Option<String>,
     /// The encoder whose sentence vectors are kept, instead of the recipe's: a folder, or a Hub id.
     pub vectors_of: Option<String>,
-    /// A model to learn from: a folder, or `default`.
-    pub teacher: Option<String>,
+    /// Models to learn from, each a folder or `default`; of several, the mean.
+    pub teachers: Vec<String>,
     /// Articles whose sentences the teacher labels, instead of the recipe's.
     pub unlabelled: Vec<PathBuf>,
     /// A model that the recipe's layers are added to: a folder, or `default`.
@@ -291,7 +291,7 @@ pub(super) fn base(
     // The teacher is for this recipe. An earlier one has it only if it asks for one.
     let asks = !recipe.distillation.unlabelled.is_empty();
     let options = &TrainOptions {
-        teacher: options.teacher.clone().filter(|_| asks),
+        teachers: if asks { options.teachers.clone() } else { Vec::new() },
         unlabelled: Vec::new(),
         ..options.clone()
     };
@@ -319,9 +319,12 @@ fn ask_teacher(
     if !options.unlabelled.is_empty() {
         settings.unlabelled.clone_from(&options.unlabelled);
     }
-    // A model that is fine-tuned with layers added is its own teacher on the old ones.
-    let itself = options.add_to.as_ref().filter(|_| options.fine_tune);
-    let Some(teacher) = options.teacher.as_ref().or(itself) else {
+    let mut teachers = options.teachers.clone();
+    if teachers.is_empty() && options.fine_tune {
+        // A model that is fine-tuned with layers added is its own teacher on the old ones.
+        teachers.extend(options.add_to.clone());
+    }
+    if teachers.is_empty() {
         if settings.unlabelled.is_empty() {
             return Ok(None);
         }
@@ -329,9 +332,11 @@ fn ask_teacher(
             .with_hint(
                 "give --teacher FOLDER; models/recipes/accurate.toml makes the default model's",
             ));
+    }
+    let open = |name: &String| {
+        Model::load_for_scoring(&Bundle::named(name)?, &[Device::Cpu], PrecisionChoice::Auto)
     };
-    let bundle = Bundle::named(teacher)?;
-    let model = Model::load_for_scoring(&bundle, &[Device::Cpu], PrecisionChoice::Auto)?;
+    let teachers: Vec<Model> = teachers.iter().map(open).collect::<Result<_>>()?;
     let unlabelled = if settings.unlabelled.is_empty() {
         Vec::new()
     } else {
@@ -343,7 +348,7 @@ fn ask_teacher(
         drawn
     };
     observe(Event::Unlabelled(unlabelled.len()));
-    let kept = options.out.join(format!("{}{ANSWERS}", recipe.name));
+    let kept = |n: usize| options.out.join(format!("{}-{}{ANSWERS}", recipe.name, n + 1));
     let done = |n, of| observe(Event::Taught(n, of));
-    lesson(&model, codebook, train, unlabelled, &kept, &done).map(Some)
+    lesson(&teachers, codebook, train, unlabelled, &kept, &done).map(Some)
 }

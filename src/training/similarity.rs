@@ -3,7 +3,7 @@
 //! Fine-tuning for labels blurs which sentences say the same. So a linear map is trained along,
 //! from the encoder's mean vectors to those that the base encoder gives the same sentences;
 //! it begins as their ridge regression (Hoerl and Kennard 1970), and its loss is one minus the
-//! cosine. It becomes the bundle's `vectors.safetensors`.
+//! cosine. The same regression on the finished weights is the bundle's `vectors.safetensors`.
 
 use std::collections::BTreeMap;
 

@@ -106,6 +106,37 @@ pub fn opinions(
     Ok(all.into_iter().map(opinion).collect())
 }
 
+/// The mean of what several teachers say of the same sentences: of each row, over those who have
+/// something to say. An ensemble is right more often than its members, and its doubts are more to
+/// the point (Lakshminarayanan et al. 2017).
+pub fn mean(mut teachers: Vec<Vec<Opinion>>) -> Vec<Opinion> {
+    if teachers.len() == 1 {
+        return teachers.remove(0);
+    }
+    let n = teachers.iter().map(Vec::len).min().unwrap_or(0);
+    let of_rows = |rows: Vec<&Rows>| -> Rows {
+        let layers = rows.iter().map(|r| r.len()).min().unwrap_or(0);
+        let of_layer = |layer: usize| {
+            let said: Vec<&Vec<f32>> = rows.iter().filter_map(|r| r[layer].as_ref()).collect();
+            let sum = |label: usize| said.iter().map(|row| row[label]).sum::<f32>();
+            let labels = 0..said.first()?.len();
+            Some(labels.map(|label| sum(label) / said.len() as f32).collect())
+        };
+        (0..layers).map(of_layer).collect()
+    };
+    let opinion = |i: usize| {
+        let said: Vec<&Opinion> = teachers.iter().map(|t| &t[i]).collect();
+        let mentions = said.iter().map(|o| o.mentions.len()).min().unwrap_or(0);
+        Opinion {
+            sentence: of_rows(said.iter().map(|o| &o.sentence).collect()),
+            mentions: (0..mentions)
+                .map(|m| of_rows(said.iter().map(|o| &o.mentions[m]).collect()))
+                .collect(),
+        }
+    };
+    (0..n).map(opinion).collect()
+}
+
 /// What a model makes of each sentence, mentions and vector included.
 ///
 /// # Errors
@@ -159,6 +190,20 @@ mod tests {
         assert_eq!(places(&student, &teacher).unwrap(), [Some(1), Some(1), None, None]);
         let other = codebook(&[("other", "single")]);
         assert!(places(&other, &teacher).is_err_and(|e| e.hint().is_some()));
+    }
+
+    #[test]
+    fn teachers_are_averaged_where_they_speak() {
+        let say = |a: Option<[f32; 2]>, b: Option<[f32; 2]>| {
+            let row = |r: Option<[f32; 2]>| r.map(|r| r.to_vec());
+            vec![Opinion { sentence: vec![row(a), None], mentions: vec![vec![None, row(b)]] }]
+        };
+        let both = say(Some([0.25, 0.75]), Some([1.0, 0.0]));
+        let one = say(Some([0.75, 0.25]), None);
+        let expected = say(Some([0.5, 0.5]), Some([1.0, 0.0]));
+        assert_eq!(mean(vec![both.clone(), one]), expected);
+        assert_eq!(mean(vec![both.clone()]), both);
+        assert!(mean(vec![]).is_empty());
     }
 
     #[test]

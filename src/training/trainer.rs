@@ -243,7 +243,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         record.insert("teacher".into(), lesson.teacher.clone().into());
         record.insert("n_unlabelled".into(), (lesson.unlabelled.len() as i64).into());
     }
-    finish(model, record, base, dev, similarity.map(|s| s.map))
+    // The map that was trained along followed weights that moved; this one fits those that stay.
+    let map = similarity.map(|s| s.fit(&model)).transpose()?;
+    finish(model, record, base, dev, map)
 }
 
 /// All sentences that are learnt from, cut for the encoder.
@@ -271,7 +273,12 @@ struct Similarity {
     map: Map,
     /// Of each sentence that is learnt from.
     wanted: Vec<Vec<f32>>,
+    /// Every so many of the sentences, so that labelled and unlabelled ones are among them.
+    sample: Vec<(usize, Unlabelled)>,
 }
+
+/// Sentences that the map is fitted to, before the training and after it.
+const FITTED_TO: usize = 6000;
 
 impl Similarity {
     fn new(
@@ -284,18 +291,25 @@ impl Similarity {
         let sentences: Vec<Unlabelled> =
             train.iter().map(Unlabelled::of).chain(unlabelled).collect();
         let wanted = vectors(vectors_of, &sentences)?;
-        // Every so many, so that labelled and unlabelled ones are among them.
         let apart = sentences.len().div_ceil(FITTED_TO).max(1);
-        let sample: Vec<Unlabelled> = sentences.iter().step_by(apart).cloned().collect();
-        let given = ask(model, &sample, &|_, _| {})?;
-        let given: Vec<Vec<f32>> = given.into_iter().map(|scores| scores.vector).collect();
-        let of_sample: Vec<Vec<f32>> = wanted.iter().step_by(apart).cloned().collect();
-        Ok(Similarity { map: Map::fit(&given, &of_sample)?, wanted })
+        let sample: Vec<_> = sentences.into_iter().enumerate().step_by(apart).collect();
+        Ok(Similarity { map: fit(model, &sample, &wanted)?, wanted, sample })
+    }
+
+    /// A map for the weights that `model` has now.
+    fn fit(&self, model: &Model) -> Result<Map> {
+        fit(model, &self.sample, &self.wanted)
     }
 }
 
-/// Sentences that the map is fitted to before it is trained.
-const FITTED_TO: usize = 4000;
+/// The map from the vectors of `model` to those that are `wanted` of the sentences numbered so.
+fn fit(model: &Model, sample: &[(usize, Unlabelled)], wanted: &[Vec<f32>]) -> Result<Map> {
+    let (numbers, sentences): (Vec<usize>, Vec<Unlabelled>) = sample.iter().cloned().unzip();
+    let given = ask(model, &sentences, &|_, _| {})?;
+    let given: Vec<Vec<f32>> = given.into_iter().map(|scores| scores.vector).collect();
+    let wanted: Vec<Vec<f32>> = numbers.into_iter().map(|i| wanted[i].clone()).collect();
+    Map::fit(&given, &wanted)
+}
 
 /// From this stream on the random numbers are the steps'; those before are the epochs'.
 const STEPS: u64 = 1 << 32;
