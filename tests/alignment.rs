@@ -130,8 +130,12 @@ fn the_press_conference_is_aligned() {
     let model = model();
     let folder = scored(input, &model);
     let (all, reported) = (gold(&claims, false), gold(&claims, true));
-    for likeness in [Settings::default().likeness, 0.4, 0.15] {
-        let pairs = proposed(&aligned(folder.path(), &model, likeness));
+    for likeness in [Settings::default().likeness, 0.45, LOOSE] {
+        let groups = aligned(folder.path(), &model, likeness);
+        if likeness == LOOSE {
+            each_claim_has_its_outlets(&claims, &groups);
+        }
+        let pairs = proposed(&groups);
         let (p, r, f) = f1(&pairs, &all);
         println!("likeness {likeness}, all claims: precision {p:.3} recall {r:.3} F1 {f:.3}");
         // What is named in passing need not be found, and may be.
@@ -139,12 +143,42 @@ fn the_press_conference_is_aligned() {
         let judged: BTreeSet<Pair> = pairs.difference(&passing).cloned().collect();
         let (p, r, f) = f1(&judged, &reported);
         println!("likeness {likeness}, reported claims: precision {p:.3} recall {r:.3} F1 {f:.3}");
-        // Floors a little below what was measured; the aim is an F1 of 0.78.
         match likeness {
-            0.15 => assert!(f >= 0.70, "F1 {f}"),
-            0.4 => assert!(p >= 0.85, "precision {p}"),
+            LOOSE => assert!(f >= 0.78, "F1 {f}"),
+            0.45 => assert!(p >= 0.85, "precision {p}"),
             _ => assert!(p >= 0.90, "precision {p}"),
         }
+    }
+}
+
+/// A looser setting than the default, at which outlets' wording may differ more.
+const LOOSE: f32 = 0.35;
+
+/// For these claims one group holds every outlet that carries them.
+fn each_claim_has_its_outlets(claims: &[Claim], groups: &[Group]) {
+    for name in [
+        "Russia is massing forces at Ukraine's border",
+        "Conflict is a real risk",
+        "Ready for arms control or talks, but on both sides",
+        "No second-class members",
+    ] {
+        let claim = claims.iter().find(|c| c.claim == name).expect("it is in the table");
+        let carries = |m: &&ClaimMember| !m.passing;
+        let outlets: BTreeSet<&str> =
+            claim.members.iter().filter(carries).map(|m| m.article.as_str()).collect();
+        let most = groups.iter().map(|group| {
+            let members = group.members.iter().filter(|m| {
+                claim.members.iter().any(|c| {
+                    c.article == m.sentence.article_id
+                        && c.sentence == m.sentence.sentence_index
+                        && c.start < m.span.end
+                        && m.span.start < c.end
+                })
+            });
+            members.map(|m| m.sentence.article_id.as_str()).collect::<BTreeSet<&str>>()
+        });
+        let most = most.max_by_key(BTreeSet::len).unwrap_or_default();
+        assert_eq!(most, outlets, "{name}");
     }
 }
 

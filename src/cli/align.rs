@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::OK;
 use super::model::ModelArgs;
-use crate::model::Model;
+use crate::model::{Model, Precision, PrecisionChoice};
 use crate::pipeline::{AlignSummary, align_folder};
 use crate::profile::alignment::Settings;
 
@@ -44,7 +44,10 @@ pub fn align(
     settings: &Settings,
 ) -> anyhow::Result<AlignSummary> {
     let started = std::time::Instant::now();
-    let model = Model::load(&model.open()?, &candle_core::Device::Cpu)?;
+    // The same groups on every machine: full precision whatever the scores were made in.
+    let precision = PrecisionChoice::Exactly(Precision::F32);
+    let cpu = [candle_core::Device::Cpu];
+    let model = Model::load_for_scoring(&model.open()?, &cpu, precision)?;
     let summary = align_folder(folder, &model, settings)?;
     let groups = &summary.groups;
     let contested = groups.iter().filter(|g| g.contested.is_some()).count();

@@ -38,6 +38,18 @@ impl Backbone {
         }
     }
 
+    /// The vectors that the first so many blocks give the tokens of a batch: (rows, width).
+    ///
+    /// # Errors
+    /// As for [`Backbone::forward`], or if the blocks are not this library's own.
+    pub(super) fn partial(&self, batch: &Packed, blocks: usize) -> Result<Tensor> {
+        match self {
+            Backbone::Own { inference: Some(inference), .. } => inference.partial(batch, blocks),
+            Backbone::Own { encoder, .. } => encoder.partial(batch, blocks, &mut None),
+            Backbone::Other(_) => candle_core::bail!("the model's blocks cannot be run in part"),
+        }
+    }
+
     /// The table of words: a row for each entry of the vocabulary.
     pub(super) fn words(&self) -> &Tensor {
         match self {

@@ -7,6 +7,7 @@ pub mod calibration;
 pub mod checkpoint;
 mod classifier;
 pub mod codebook;
+mod context;
 pub mod device;
 pub mod encoder;
 pub mod explain;

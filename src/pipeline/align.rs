@@ -3,11 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
+
 use super::alignments::{ALIGNMENTS, AlignmentRow, alignments_schema};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::codebook::{Codebook, LayerKind};
-use crate::profile::alignment::{Group, Sentence, SentenceKey, Settings, Side, align};
+use crate::model::predict::Batching;
+use crate::profile::alignment::{
+    Group, Meanings, Passage, Sentence, SentenceKey, Settings, Side, align,
+};
 use crate::scoring::rows::SentenceRow;
 use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
 use crate::text::Role;
@@ -26,7 +31,8 @@ pub struct AlignSummary {
 }
 
 /// Finds what outlets report in common and writes `alignments.parquet` into the scored
-/// folder `dir`. `model` lends its table of words; it should be the one that scored.
+/// folder `dir`. `model` lends its table of words and reads them in context; it should be the one
+/// that scored.
 ///
 /// # Errors
 /// If the folder holds no scored corpus in Parquet, a table cannot be read or written, or
@@ -38,7 +44,16 @@ pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<Al
     let with_vectors = sentences.iter().any(|s| !s.vector.is_empty());
     let n_sentences = sentences.len();
     let table = model.word_table()?;
-    let groups = align(sentences, &|word| table.vector(word), settings);
+    let batching = Batching::for_device(model.devices().next().unwrap_or(&Device::Cpu));
+    let contexts = |passages: &[Passage]| {
+        let texts: Vec<_> = passages.iter().map(|p| (p.text, p.words.as_slice())).collect();
+        model.contexts(&texts, batching)
+    };
+    let meanings = Meanings {
+        words: &|word| table.vector(word),
+        contexts: model.gives_contexts().then_some(&contexts),
+    };
+    let groups = align(sentences, &meanings, settings)?;
     let schema = alignments_schema(folder.codebook())?;
     let mut writer = TableWriter::create(dir, ALIGNMENTS, schema, Format::Parquet)?;
     for group in &groups {

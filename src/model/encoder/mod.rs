@@ -269,6 +269,19 @@ impl Encoder {
         batch: &Packed,
         dropout: &mut Option<Dropout>,
     ) -> candle_core::Result<Tensor> {
+        self.partial(batch, self.blocks.len(), dropout)
+    }
+
+    /// The vectors that the first so many blocks give each token: (rows, width).
+    ///
+    /// # Errors
+    /// As for [`Encoder::forward`].
+    pub fn partial(
+        &self,
+        batch: &Packed,
+        blocks: usize,
+        dropout: &mut Option<Dropout>,
+    ) -> candle_core::Result<Tensor> {
         let device = self.words.device();
         let rows = batch.ids.len();
         let first = self.first_position as u32;
@@ -291,7 +304,7 @@ impl Encoder {
         if let Some(dropout) = dropout {
             x = dropout.apply(&x)?;
         }
-        for block in &self.blocks {
+        for block in self.blocks.iter().take(blocks) {
             let distance = self.distance.as_ref();
             x = block.forward(&x, &batch.offsets, self.heads, distance, dropout)?;
         }
@@ -301,6 +314,11 @@ impl Encoder {
     /// The embeddings of the word pieces: (vocabulary, width).
     pub(crate) fn word_embeddings_mut(&mut self) -> &mut Tensor {
         &mut self.words
+    }
+
+    /// Width of a token's vector.
+    pub fn width(&self) -> usize {
+        self.words.dims().last().copied().unwrap_or(0)
     }
 
     /// Number of transformer blocks.

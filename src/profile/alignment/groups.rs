@@ -7,16 +7,20 @@ use rayon::prelude::*;
 
 use super::candidates::candidates;
 use super::cluster::average_linkage;
+use super::context::{Reader, covered};
 use super::cues::Cues;
 use super::events::{Article, Event};
-use super::score::{IS_QUOTED, Score, overlap, score};
-use super::units::{Read, Unit, units, whole};
+use super::score::{IS_QUOTED, Measures, Score};
+use super::units::{Read, Unit, units};
 use super::vocabulary::{Term, Vocabulary};
 use super::words::Kind;
 use super::{Contested, Group, GroupKind, Member, Sentence, Side, facts, marks};
+use crate::error::Result;
 
 /// Likeness below which a pair counts as 0.
-const FLOOR: f32 = 0.03;
+const FLOOR: f32 = 0.1;
+/// Likeness at first sight from which on the words of a pair are read in context.
+const LOOK_AGAIN: f32 = 0.15;
 /// Likeness to the representative that a member must have, as a share of the bound on
 /// whole groups.
 const TO_REPRESENTATIVE: f32 = 0.85;
@@ -37,15 +41,23 @@ pub(super) struct Corpus<'a> {
     pub vocabulary: &'a Vocabulary,
     pub articles: &'a [Article],
     pub cues: &'a Cues,
+    /// Reads words in context, where the model can.
+    pub reader: Option<Reader<'a>>,
     /// Mean likeness across two clusters from which on they are one.
     pub bound: f32,
 }
 
 /// The groups of one event, not yet numbered.
-pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Vec<Group> {
+///
+/// # Errors
+/// If words cannot be read in context.
+pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Result<Vec<Group>> {
     let articles = || event.articles.iter().filter_map(|&i| corpus.articles.get(i));
     let sentences: Vec<usize> = articles().flat_map(|a| a.sentences.iter().copied()).collect();
     let outlets: BTreeSet<&str> = articles().map(|a| a.outlet.as_str()).collect();
+    if outlets.len() < 2 {
+        return Ok(Vec::new());
+    }
     let weights = Weights::new(&sentences, corpus);
     let of_sentence =
         |&at: &usize| Some(units(at, corpus.reads.get(at)?, &|term| weights.of(term)));
@@ -58,20 +70,14 @@ pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Vec<Group> {
         .collect();
     let near = corpus.vocabulary.near(&Vec::from_iter(terms));
     units.par_iter_mut().for_each(|unit| unit.set_reach(&near));
-    let of_whole = |&at: &usize| {
-        let mut unit = whole(at, corpus.reads.get(at)?, &|term| weights.of(term))?;
-        unit.set_reach(&near);
-        Some((at, unit))
-    };
-    let wholes: HashMap<usize, Unit> = sentences.par_iter().filter_map(of_whole).collect();
-    let scores = scores(&units, &wholes, &sentences, corpus);
+    let scores = scores(&units, &sentences, corpus)?;
     let edges: Vec<(usize, usize, f32)> =
         scores.iter().map(|(&(a, b), s)| (a, b, s.value)).collect();
-    average_linkage(units.len(), &edges, corpus.bound)
-        .into_iter()
+    let clusters = average_linkage(units.len(), &edges, corpus.bound).into_iter();
+    Ok(clusters
         .filter(|cluster| cluster.len() > 1)
         .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus))
-        .collect()
+        .collect())
 }
 
 /// What terms count for in an event: how rare they are in it and in the corpus. A word
@@ -102,25 +108,28 @@ impl Weights {
 
 type Scores = BTreeMap<(usize, usize), Score>;
 
-fn scores(
-    units: &[Unit],
-    wholes: &HashMap<usize, Unit>,
-    sentences: &[usize],
-    corpus: &Corpus,
-) -> Scores {
+fn scores(units: &[Unit], sentences: &[usize], corpus: &Corpus) -> Result<Scores> {
     let centred = Centred::new(sentences, corpus);
-    candidates(units)
+    let mut pairs: Vec<((usize, usize), Measures)> = candidates(units)
         .into_par_iter()
         .filter_map(|(i, j)| {
             let (a, b) = (units.get(i)?, units.get(j)?);
             let cosine = centred.cosine(a.sentence, b.sentence);
-            let whole = overlap(wholes.get(&a.sentence)?, wholes.get(&b.sentence)?);
-            let score = score(a, b, &whole, cosine, corpus.vocabulary);
-            (score.value >= FLOOR).then_some(((i, j), score))
+            Some(((i, j), Measures::new(a, b, cosine, corpus.vocabulary)))
         })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect()
+        .collect();
+    if let Some(reader) = &corpus.reader {
+        let promising = pairs.iter().filter(|(_, m)| m.score().value >= LOOK_AGAIN);
+        let wanted: BTreeSet<usize> = promising.flat_map(|((i, j), _)| [*i, *j]).collect();
+        let read = reader.read(units, &wanted, corpus.sentences, corpus.reads)?;
+        pairs.par_iter_mut().for_each(|((i, j), measures)| {
+            if let (Some(a), Some(b)) = (read.get(i), read.get(j)) {
+                (measures.covered_more, measures.covered_less) = covered(a, b);
+            }
+        });
+    }
+    let scores = pairs.into_iter().map(|(pair, measures)| (pair, measures.score()));
+    Ok(scores.filter(|(_, score)| score.value >= FLOOR).collect())
 }
 
 /// The sentences' vectors without what all of the event have in common.

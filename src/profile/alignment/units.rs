@@ -27,7 +27,11 @@ impl Read {
         let chars: Vec<char> = sentence.text.chars().collect();
         let words = words(&sentence.text);
         let quoted = quoted(&chars, sentence.quotation);
-        let clauses = clauses(&chars, &words, &quoted, &|w| cues.says(w));
+        let clauses = if asks(&chars, &quoted) {
+            Vec::new()
+        } else {
+            clauses(&chars, &words, &quoted, &|w| cues.says(w))
+        };
         Self { words, terms: Vec::new(), quoted, clauses }
     }
 
@@ -37,11 +41,20 @@ impl Read {
     }
 }
 
+/// Whether a sentence is the outlet's own question, such as a subheading, which reports nothing. A
+/// question that is quoted is somebody's words, and may be compared.
+fn asks(text: &[char], quoted: &Quoted) -> bool {
+    let last = text.iter().rposition(|c| !c.is_whitespace() && !")]”\"’'".contains(*c));
+    last.is_some_and(|at| text.get(at) == Some(&'?') && !quoted.covers(at, at + 1))
+}
+
 /// A clause.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
     /// Its sentence, by its place in the corpus.
     pub sentence: usize,
+    /// Its words, by their places in the sentence.
+    pub words: Range<usize>,
     /// Characters of the sentence's text.
     pub span: Range<usize>,
     /// Its terms that carry something, each once, with their weights; sorted.
@@ -60,11 +73,6 @@ pub(super) struct Unit {
 pub(super) fn units(at: usize, read: &Read, weight: &dyn Fn(Term) -> f32) -> Vec<Unit> {
     let units = read.clauses.iter().filter_map(|range| unit(at, read, range, weight));
     units.filter(|u| !u.terms.is_empty()).collect()
-}
-
-/// A whole sentence as one unit.
-pub(super) fn whole(at: usize, read: &Read, weight: &dyn Fn(Term) -> f32) -> Option<Unit> {
-    unit(at, read, &(0..read.words.len()), weight)
 }
 
 fn unit(
@@ -86,6 +94,7 @@ fn unit(
     let quoted = slice.iter().filter(|w| read.quoted.covers(w.start, w.end)).count();
     Some(Unit {
         sentence: at,
+        words: range.clone(),
         span: first.start..last.end,
         weight: terms.iter().map(|(_, w)| w).sum(),
         reach: Vec::new(),
@@ -108,5 +117,24 @@ impl Unit {
     pub(super) fn likeness(&self, term: Term) -> f32 {
         let at = self.reach.binary_search_by_key(&term, |(t, _)| *t);
         at.ok().and_then(|i| self.reach.get(i)).map_or(0.0, |(_, likeness)| *likeness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_of_the_outlet_reports_nothing() {
+        let asked = |text: &str| {
+            let text: Vec<char> = text.chars().collect();
+            asks(&text, &quoted(&text, false))
+        };
+        assert!(asked("What have members of the alliance said?"));
+        assert!(asked("Who is to blame? "));
+        assert!(!asked("“Will they invade?” he asked."));
+        assert!(!asked("He asked: “Will they invade?”"));
+        assert!(!asked("They left."));
+        assert!(!asked(""));
     }
 }

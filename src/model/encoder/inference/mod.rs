@@ -116,22 +116,35 @@ impl Inference {
     /// # Errors
     /// If a sentence is longer than the position table or an id is outside the vocabulary.
     pub fn forward(&self, batch: &Packed) -> candle_core::Result<Tensor> {
+        self.partial(batch, self.blocks.len())
+    }
+
+    /// The vectors that the first so many blocks give each token: (rows, width).
+    ///
+    /// # Errors
+    /// As for [`Inference::forward`].
+    pub fn partial(&self, batch: &Packed, blocks: usize) -> candle_core::Result<Tensor> {
         let mut buffers = self.spare.lock().map(|mut s| s.pop()).ok().flatten().unwrap_or_default();
-        let hidden = self.run(batch, &mut buffers)?;
+        let hidden = self.run(batch, blocks, &mut buffers)?;
         if let Ok(mut spare) = self.spare.lock() {
             spare.push(buffers);
         }
         Tensor::from_vec(hidden, (batch.ids.len(), self.width), self.words.device())
     }
 
-    fn run(&self, batch: &Packed, buffers: &mut Buffers) -> candle_core::Result<Vec<f32>> {
+    fn run(
+        &self,
+        batch: &Packed,
+        blocks: usize,
+        buffers: &mut Buffers,
+    ) -> candle_core::Result<Vec<f32>> {
         let mut x = self.embed(batch)?;
         let (rows, width) = (batch.ids.len(), self.width);
         let Buffers { qkv, context, attention, inner, outer, scratch } = buffers;
         qkv.resize(rows * 3 * width, 0.0);
         context.resize(rows * width, 0.0);
         outer.resize(TILE * width, 0.0);
-        for layer in &self.blocks {
+        for layer in self.blocks.iter().take(blocks) {
             let depth = layer.up.outputs();
             inner.resize(TILE * depth, 0.0);
             let tiles = x.chunks(TILE * width).zip(qkv.chunks_mut(TILE * 3 * width));
