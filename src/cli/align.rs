@@ -27,8 +27,9 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// How alike the sentences of a group are, from 0 to 1: lower gives more and looser groups
-    #[arg(long, default_value_t = Settings::default().likeness)]
-    likeness: f32,
+    /// [default: 0.35 up to 300 sentences, 0.55 above]
+    #[arg(long)]
+    likeness: Option<f32>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<u8> {
@@ -53,9 +54,10 @@ pub fn align(
     let contested = groups.iter().filter(|g| g.contested.is_some()).count();
     eprintln!(
         "{} groups that outlets report in common, {contested} of them contested, from {} sentences \
-         in {:.1} s",
+         at likeness {} in {:.1} s",
         groups.len(),
         summary.n_sentences,
+        summary.likeness,
         started.elapsed().as_secs_f64()
     );
     if !summary.with_vectors {

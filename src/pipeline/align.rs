@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::model::codebook::{Codebook, LayerKind};
 use crate::model::predict::Batching;
 use crate::profile::alignment::{
-    Group, Meanings, Passage, Sentence, SentenceKey, Settings, Side, align,
+    Group, Meanings, Passage, Sentence, SentenceKey, Settings, Side, align, usual_likeness,
 };
 use crate::scoring::rows::SentenceRow;
 use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
@@ -26,6 +26,8 @@ pub struct AlignSummary {
     pub file: PathBuf,
     /// Sentences that were compared.
     pub n_sentences: usize,
+    /// The likeness that groups have.
+    pub likeness: f32,
     /// Whether the folder holds the sentences' vectors; without them only words count.
     pub with_vectors: bool,
 }
@@ -43,6 +45,8 @@ pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<Al
     let sentences = sentences(&folder)?;
     let with_vectors = sentences.iter().any(|s| !s.vector.is_empty());
     let n_sentences = sentences.len();
+    let likeness = settings.likeness.unwrap_or_else(|| usual_likeness(n_sentences));
+    let settings = &Settings { likeness: Some(likeness) };
     let table = model.word_table()?;
     let batching = Batching::for_device(model.devices().next().unwrap_or(&Device::Cpu));
     let contexts = |passages: &[Passage]| {
@@ -60,7 +64,7 @@ pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<Al
         writer.write(&AlignmentRow::of(group))?;
     }
     let file = writer.finish()?;
-    Ok(AlignSummary { groups, file, n_sentences, with_vectors })
+    Ok(AlignSummary { groups, file, n_sentences, likeness, with_vectors })
 }
 
 /// The sentences of a folder that were scored, with their vectors where there are any.

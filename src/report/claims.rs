@@ -80,21 +80,23 @@ pub(super) fn weight(group: &Group) -> f64 {
     have.ln() + wide + contested + differing
 }
 
-/// The group with at most [`MOST_OF_OUTLET`] members of each outlet: the representative, then
-/// those on a side of a contested claim, then the most alike.
+/// The group with at most [`MOST_OF_OUTLET`] members of each outlet: the representative, then of
+/// a contested claim the likest on each side, then the most alike.
 fn shortened(group: Group) -> Claim {
-    let sided = |i: &usize| {
-        group.contested.as_ref().is_some_and(|c| c.passed_on.contains(i) || c.held_off.contains(i))
-    };
+    let similarity = |i: usize| group.members.get(i).map_or(0.0, |m| m.similarity);
     let mut order: Vec<usize> = (0..group.members.len()).collect();
-    let similarity = |i: &usize| group.members.get(*i).map_or(0.0, |m| m.similarity);
-    order.sort_by(|a, b| {
-        (*b == group.representative)
-            .cmp(&(*a == group.representative))
-            .then(sided(b).cmp(&sided(a)))
-            .then(similarity(b).total_cmp(&similarity(a)))
-            .then(a.cmp(b))
-    });
+    order.sort_by(|a, b| similarity(*b).total_cmp(&similarity(*a)).then(a.cmp(b)));
+    let outlet = |i: usize| group.members.get(i).map(|m| m.outlet.as_str());
+    let first_on = |side: &[usize]| -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let on_side = order.iter().copied().filter(|i| side.contains(i));
+        on_side.filter(|i| seen.insert(outlet(*i))).collect()
+    };
+    let sides = group.contested.iter().map(|c| [first_on(&c.held_off), first_on(&c.passed_on)]);
+    let first = std::iter::once(group.representative).chain(sides.flatten().flatten());
+    let mut seen = BTreeSet::new();
+    let order: Vec<usize> =
+        first.chain(order.iter().copied()).filter(|i| seen.insert(*i)).collect();
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     let mut keep = Vec::new();
@@ -166,6 +168,16 @@ mod tests {
         let ids: Vec<u32> = chosen.shown.iter().map(|c| c.group.id).collect();
         assert_eq!(ids, [1, 0, 2]);
         assert_eq!((chosen.total, chosen.contested), (3, 1));
+    }
+
+    #[test]
+    fn both_sides_of_a_contested_claim_stay() {
+        let mut contested = group(7, &["a", "a", "a", "a", "b"], true);
+        contested.contested = Some(Contested { passed_on: vec![0, 2, 3, 4], held_off: vec![1] });
+        let chosen = Claims::choose(vec![contested]);
+        let sides = chosen.shown[0].group.contested.clone().unwrap();
+        // The representative, then the one that holds it off, though others are more alike.
+        assert_eq!(sides, Contested { passed_on: vec![0, 2], held_off: vec![1] });
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn corpus() -> Vec<Sentence> {
 }
 
 /// Without vectors of sentences or words, likeness is lower.
-const LOOSE: Settings = Settings { likeness: 0.35 };
+const LOOSE: Settings = Settings { likeness: Some(0.35) };
 
 fn by_words(sentences: Vec<Sentence>) -> Vec<Group> {
     let none = |_: &str| None;
