@@ -10,11 +10,11 @@ use super::score::discover;
 use crate::corpus::{Corpus, ReadNotes, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
-use crate::model::{Codebook, Model};
+use crate::model::{Codebook, Layer, Meta, Model};
 use crate::text::{Role, TargetFinder, split};
 use crate::training::data::Example;
 use crate::training::recipe::Distillation;
-use crate::training::teacher::{Opinion, Unlabelled, mean, opinions};
+use crate::training::teacher::{Opinion, Unlabelled, behind, mean, opinions, silence};
 use crate::training::trainer::Lesson;
 
 /// Mentions of a sentence that are asked about at most.
@@ -23,7 +23,8 @@ const MOST_MENTIONS: usize = 3;
 const WORDS: std::ops::RangeInclusive<usize> = 4..=80;
 
 /// Draws sentences from the articles in `inputs`, each text once and none of those in `avoid` (in
-/// the form that the model reads). Which are drawn depends on their text and `seed` alone.
+/// the form that the model reads). Which are drawn depends on their text, `seed` and the settings'
+/// `draw` alone.
 ///
 /// # Errors
 /// If the articles cannot be read.
@@ -48,7 +49,8 @@ pub(super) fn unlabelled_sentences(
             {
                 continue;
             }
-            let hash = sha256_hex(format!("{seed} {text}").as_bytes());
+            let draw = seed.wrapping_add(settings.draw);
+            let hash = sha256_hex(format!("{draw} {text}").as_bytes());
             let full = drawn.len() >= settings.sentences;
             if full && drawn.last_key_value().is_none_or(|(last, _)| *last <= hash) {
                 continue;
@@ -65,13 +67,14 @@ pub(super) fn unlabelled_sentences(
 }
 
 /// Asks the teachers about the examples and the unlabelled sentences, and gives the mean of what
-/// they say. The answers of each are kept in the file that `kept` names for its number, so that an
+/// they say, on each layer of those who are not further than `margin` behind the best there. The answers of each are kept in the file that `kept` names for its number, so that an
 /// interrupted run need not ask again. `done` is told how many pieces of text of how many are done.
 ///
 /// # Errors
 /// If a teacher has none of the codebook's layers or fails, or a file cannot be written.
 pub(super) fn lesson(
     teachers: &[Model],
+    margin: f64,
     codebook: &Codebook,
     train: &[Example],
     unlabelled: Vec<Unlabelled>,
@@ -88,11 +91,21 @@ pub(super) fn lesson(
         all.push(answers(teacher, &name, codebook, &sentences, &kept(number), done)?);
         names.push(name);
     }
+    let scores: Vec<Vec<Option<f64>>> =
+        teachers.iter().map(|t| development_scores(&t.meta, codebook)).collect();
+    silence(&mut all, &behind(&scores, margin));
     let mut said = mean(all).into_iter();
     let labelled = said.by_ref().take(train.len()).collect();
     let layers = teachers.iter().flat_map(|t| &t.codebook().layers).map(|l| l.name.clone());
     let unlabelled = unlabelled.into_iter().zip(said).collect();
     Ok(Lesson { teacher: names.join(", "), layers: layers.collect(), labelled, unlabelled })
+}
+
+/// The F1 on its development part that a teacher's bundle records for each layer.
+fn development_scores(teacher: &Meta, codebook: &Codebook) -> Vec<Option<f64>> {
+    let recorded = teacher.evaluation.get("dev_f1");
+    let of_layer = |layer: &Layer| recorded?.get(&layer.name)?.as_float();
+    codebook.layers.iter().map(of_layer).collect()
 }
 
 /// What one teacher says, from the file `kept` if it has been asked before.

@@ -350,5 +350,6 @@ fn ask_teacher(
     observe(Event::Unlabelled(unlabelled.len()));
     let kept = |n: usize| options.out.join(format!("{}-{}{ANSWERS}", recipe.name, n + 1));
     let done = |n, of| observe(Event::Taught(n, of));
-    lesson(&teachers, codebook, train, unlabelled, &kept, &done).map(Some)
+    lesson(&teachers, recipe.distillation.margin, codebook, train, unlabelled, &kept, &done)
+        .map(Some)
 }

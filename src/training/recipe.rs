@@ -129,15 +129,27 @@ pub struct Distillation {
     pub unlabelled: Vec<PathBuf>,
     /// Sentences of them that are used at most, drawn by a hash of their text.
     pub sentences: usize,
+    /// Another number draws other sentences.
+    pub draw: u64,
     /// Names that are taken for targets in them: the most frequent.
     pub targets: usize,
+    /// Of several teachers those are not heard on a layer whose F1 on their development part is
+    /// further than this below the best one's.
+    pub margin: f64,
     /// Weight of the teacher's probabilities against people's labels.
     pub weight: f64,
 }
 
 impl Default for Distillation {
     fn default() -> Self {
-        Distillation { unlabelled: Vec::new(), sentences: 50_000, targets: 1000, weight: 1.0 }
+        Distillation {
+            unlabelled: Vec::new(),
+            sentences: 50_000,
+            draw: 0,
+            targets: 1000,
+            margin: 0.04,
+            weight: 1.0,
+        }
     }
 }
 

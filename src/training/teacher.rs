@@ -137,6 +137,33 @@ pub fn mean(mut teachers: Vec<Vec<Opinion>>) -> Vec<Opinion> {
     (0..n).map(opinion).collect()
 }
 
+/// For each teacher and layer whether it is further than `margin` behind the best teacher there.
+/// `scores`: each teacher's F1 on each layer, where it is known.
+///
+/// The mean of two is better than either where they are about as good, and worse than the better
+/// where they are not.
+pub fn behind(scores: &[Vec<Option<f64>>], margin: f64) -> Vec<Vec<bool>> {
+    let best = |layer: usize| {
+        let known = scores.iter().filter_map(|s| s.get(layer).copied().flatten());
+        known.fold(f64::NEG_INFINITY, f64::max)
+    };
+    let far = |(layer, f1): (usize, &Option<f64>)| f1.is_some_and(|f1| f1 < best(layer) - margin);
+    scores.iter().map(|s| s.iter().enumerate().map(far).collect()).collect()
+}
+
+/// Takes from each teacher's opinions the layers on which it is not to be heard.
+pub fn silence(teachers: &mut [Vec<Opinion>], silent: &[Vec<bool>]) {
+    for (opinions, silent) in teachers.iter_mut().zip(silent) {
+        for opinion in opinions {
+            for rows in std::iter::once(&mut opinion.sentence).chain(&mut opinion.mentions) {
+                for (row, _) in rows.iter_mut().zip(silent).filter(|(_, silent)| **silent) {
+                    *row = None;
+                }
+            }
+        }
+    }
+}
+
 /// What a model makes of each sentence, mentions and vector included.
 ///
 /// # Errors
@@ -204,6 +231,21 @@ mod tests {
         assert_eq!(mean(vec![both.clone(), one]), expected);
         assert_eq!(mean(vec![both.clone()]), both);
         assert!(mean(vec![]).is_empty());
+    }
+
+    #[test]
+    fn who_is_far_behind_is_not_heard_on_that_layer() {
+        let scores = [vec![Some(0.89), Some(0.79), None], vec![Some(0.83), Some(0.76), Some(0.5)]];
+        let silent = behind(&scores, 0.04);
+        assert_eq!(silent, [[false, false, false], [true, false, false]]);
+        let say = |p: f32| {
+            let rows = vec![Some(vec![p]), Some(vec![p]), None];
+            vec![Opinion { sentence: rows.clone(), mentions: vec![rows] }]
+        };
+        let mut all = vec![say(0.5), say(1.0)];
+        silence(&mut all, &silent);
+        let rows = vec![Some(vec![0.5]), Some(vec![0.75]), None];
+        assert_eq!(mean(all), [Opinion { sentence: rows.clone(), mentions: vec![rows] }]);
     }
 
     #[test]
