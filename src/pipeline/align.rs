@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use candle_core::Device;
 
 use super::alignments::{ALIGNMENTS, AlignmentRow, alignments_schema};
+use super::run::{AlignmentRecord, RunRecord};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::codebook::{Codebook, LayerKind};
@@ -40,6 +42,7 @@ pub struct AlignSummary {
 /// If the folder holds no scored corpus in Parquet, a table cannot be read or written, or
 /// the model's device fails.
 pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<AlignSummary> {
+    let started = Instant::now();
     settings.validate()?;
     let folder = ScoredFolder::open(dir)?;
     let sentences = sentences(&folder)?;
@@ -64,6 +67,16 @@ pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<Al
         writer.write(&AlignmentRow::of(group))?;
     }
     let file = writer.finish()?;
+    // A folder may have been made by other means than `score`.
+    if let Ok(mut run) = RunRecord::read(dir) {
+        run.alignment = Some(AlignmentRecord {
+            likeness,
+            sentences: n_sentences,
+            groups: groups.len(),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        run.write(dir)?;
+    }
     Ok(AlignSummary { groups, file, n_sentences, likeness, with_vectors })
 }
 

@@ -349,6 +349,10 @@ fn run_info(run: &RunRecord, level: f64) -> RunInfo {
         ("tokens in a batch".to_owned(), run.batch_tokens.to_string()),
         ("inputs".to_owned(), inputs),
     ];
+    if let Some(alignment) = &run.alignment {
+        let likeness = format!("{:.2} of 1", alignment.likeness);
+        settings.push(("likeness of the sentences in a group".to_owned(), likeness));
+    }
     if !renamed.is_empty() {
         settings.push(("outlet names as found and as shown".to_owned(), renamed));
     }

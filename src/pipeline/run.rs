@@ -51,10 +51,26 @@ pub struct RunRecord {
     pub counts: Counts,
     /// Seconds and rates.
     pub timing: Timing,
+    /// How its sentences were aligned, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentRecord>,
     /// Files or rows passed over, in full.
     pub n_skipped: u64,
     /// The first of them, with reasons.
     pub skipped: Vec<Skip>,
+}
+
+/// How sentences were aligned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlignmentRecord {
+    /// Mean likeness of the pairs in a group, from 0 to 1.
+    pub likeness: f32,
+    /// Sentences that were compared.
+    pub sentences: usize,
+    /// Groups that were found.
+    pub groups: usize,
+    /// Seconds it took, reading and writing included.
+    pub seconds: f64,
 }
 
 /// The model of a run.
@@ -200,6 +216,7 @@ impl RunRecord {
             targets_discovered: false,
             counts,
             timing,
+            alignment: None,
             n_skipped: notes.n_skipped,
             skipped: notes.skipped.clone(),
         }

@@ -111,6 +111,9 @@ fn cut_before(text: &[char], words: &[Word], i: usize, says: &dyn Fn(&Word) -> b
     }
 }
 
+/// Words that tell who somebody is, at most.
+const WHO: usize = 4;
+
 /// Whether a piece tells who speaks and nothing else: *the mayor, Ada Vale, said*.
 fn only_says(
     words: &[Word],
@@ -122,8 +125,13 @@ fn only_says(
     let own = |w: &&Word| {
         w.kind != Kind::Function && !w.capital && !says(w) || quoted.covers(w.start, w.end)
     };
-    let reports = slice.iter().any(|w| says(w) || w.plain == "according");
-    reports && slice.iter().filter(own).count() < 2
+    let Some(verb) = slice.iter().position(|w| says(w) || w.plain == "according") else {
+        return false;
+    };
+    let of_its_own = slice.iter().filter(own).count();
+    // The foreign minister of the republic said: what is said stands elsewhere.
+    let nothing_after = !slice.iter().skip(verb + 1).any(|w| w.kind != Kind::Function);
+    of_its_own < 2 || nothing_after && of_its_own <= WHO
 }
 
 /// Gives pieces that are too short to their neighbours.

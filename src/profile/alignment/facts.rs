@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::days::{self, Day};
 use super::groups::Corpus;
 use super::units::{Read, Unit};
 use super::vocabulary::Term;
@@ -13,14 +14,6 @@ use super::{DifferingFact, FactKind};
 const NOUN_WITHIN: usize = 2;
 /// Words that begin a relative clause.
 const RELATIVE: [&str; 4] = ["who", "which", "that", "whose"];
-#[rustfmt::skip]
-const MONTHS: &[&str] = &[
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
-#[rustfmt::skip]
-const WEEKDAYS: &[&str] = &[
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
-];
 /// Words that put a second number beside a first.
 const JOINS: &[&str] = &["and", "or"];
 /// Prepositions that a place follows.
@@ -90,17 +83,20 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
     let last = read.words.partition_point(|w| w.end <= unit.span.end);
     let words = read.words.get(first..last).unwrap_or_default();
     let terms = read.terms.get(first..last).unwrap_or_default();
-    let text = corpus.sentences.get(unit.sentence).map_or("", |s| s.text.as_str());
+    let sentence = corpus.sentences.get(unit.sentence);
+    let text = sentence.map_or("", |s| s.text.as_str());
     let mut found = Vec::new();
     let mut counted: Option<String> = None;
     let mut at = 0;
     while let Some(word) = words.get(at) {
         let before = at.checked_sub(1).and_then(|b| words.get(b));
-        if let Some((day, length)) = date(words, at) {
+        if let Some((day, length)) = days::named(words, at) {
+            let article = sentence.and_then(|s| s.date.as_deref());
+            let day = day.near(article);
             found.push(Fact {
                 what: FactKind::Date,
-                about: if day.contains(' ') { "day" } else { "weekday" }.to_owned(),
-                value: day,
+                about: if matches!(day, Day::OfWeek(_)) { "weekday" } else { "day" }.to_owned(),
+                value: day.term(),
                 written: written(text, words, at, at + length),
             });
             at += length;
@@ -152,28 +148,6 @@ fn name_length(words: &[Word], terms: &[Term], at: usize, corpus: &Corpus) -> us
             && terms.get(i).is_some_and(|&t| corpus.vocabulary.is_name(t))
     };
     (at..words.len()).take_while(|&i| name(i)).count()
-}
-
-/// The day that is named at `at`, and its number of words.
-fn date(words: &[Word], at: usize) -> Option<(String, usize)> {
-    let month = |i: usize| {
-        let word = words.get(i).filter(|w| w.capital)?;
-        let head = word.plain.get(..3)?;
-        let known = word.plain.len() == 3 || !matches!(word.plain.as_str(), "marching" | "mayor");
-        (known && word.kind == Kind::Function && MONTHS.contains(&head)).then(|| head.to_owned())
-    };
-    let day = |i: usize| {
-        let word = words.get(i).filter(|w| w.kind == Kind::Number)?;
-        word.term.parse::<u32>().ok().filter(|d| (1..=31).contains(d))
-    };
-    if let (Some(month), Some(day)) = (month(at), day(at + 1)) {
-        return Some((format!("{day} {month}"), 2));
-    }
-    if let (Some(day), Some(month)) = (day(at), month(at + 1)) {
-        return Some((format!("{day} {month}"), 2));
-    }
-    let word = words.get(at)?;
-    WEEKDAYS.contains(&word.plain.as_str()).then(|| (word.plain.clone(), 1))
 }
 
 /// The words from `from` to `to` of `text` as they would be written.

@@ -59,8 +59,9 @@ pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Result<Vec<Group>> {
         return Ok(Vec::new());
     }
     let weights = Weights::new(&sentences, corpus);
-    let of_sentence =
-        |&at: &usize| Some(units(at, corpus.reads.get(at)?, &|term| weights.of(term)));
+    let of_sentence = |&at: &usize| {
+        Some(units(at, corpus.reads.get(at)?, corpus.vocabulary, &|term| weights.of(term)))
+    };
     let mut units: Vec<Unit> = sentences.iter().filter_map(of_sentence).flatten().collect();
     let terms: BTreeSet<Term> = sentences
         .iter()
@@ -203,11 +204,14 @@ fn group(
     if carriers.len() < 2 {
         return None;
     }
-    let quotes = chosen.iter().filter(|(u, _)| {
-        *u != representative && between(representative, *u).is_some_and(|s| s.quotation)
-    });
-    let quoted = units.get(representative).is_some_and(|u| u.quoted >= IS_QUOTED);
-    let kind = if quoted && quotes.count() * 2 >= chosen.len() - 1 {
+    // One quotation: two outlets quote it, and half of the members have its words.
+    let same_words =
+        |u: usize| u == representative || between(representative, u).is_some_and(|s| s.quotation);
+    let alike = chosen.iter().filter(|(u, _)| same_words(*u));
+    let quotes = |u: usize| units.get(u).is_some_and(|u| u.quoted >= IS_QUOTED);
+    let quoting: BTreeSet<&str> =
+        alike.clone().filter(|(u, _)| quotes(*u)).filter_map(|(u, _)| outlet(*u)).collect();
+    let kind = if quoting.len() > 1 && alike.count() * 2 > chosen.len() {
         GroupKind::Quotation
     } else {
         GroupKind::Claim

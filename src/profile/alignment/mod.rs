@@ -16,6 +16,7 @@ mod clauses;
 mod cluster;
 mod context;
 mod cues;
+mod days;
 mod events;
 mod facts;
 mod groups;

@@ -72,6 +72,34 @@ fn the_same_act_and_quotation_are_found() {
 }
 
 #[test]
+fn a_weekday_is_no_other_day_than_its_date() {
+    // The articles are of Monday, 4 September.
+    let days = |a: &str, b: &str| {
+        let say = |day: &str| format!("The flooded valley will get its bridge back on {day}.");
+        let sentences = vec![sentence("Post", 0, &say(a)), sentence("Wire", 0, &say(b))];
+        let groups = by_words(sentences);
+        groups.iter().flat_map(|g| &g.differing).any(|d| d.what == FactKind::Date)
+    };
+    assert!(!days("Wednesday", "6 September"));
+    assert!(!days("Wednesday", "Sept. 6"));
+    assert!(days("Wednesday", "7 September"));
+    assert!(days("6 October", "7 October"));
+}
+
+#[test]
+fn who_speaks_is_no_claim() {
+    let groups = by_words(vec![
+        sentence("Post", 0, "The growers will be paid by spring, said Davin Ruske, the engineer."),
+        sentence(
+            "Wire",
+            0,
+            "Nobody saw the gates open, Davin Ruske, the engineer, told reporters.",
+        ),
+    ]);
+    assert!(groups.is_empty(), "{groups:?}");
+}
+
+#[test]
 fn one_outlet_alone_is_no_group() {
     let mut sentences = corpus();
     sentences.iter_mut().for_each(|s| s.outlet = "Post".into());

@@ -7,6 +7,7 @@ use super::Sentence;
 use super::clauses::clauses;
 use super::cues::Cues;
 use super::quoted::{Quoted, quoted};
+use super::score::IS_QUOTED;
 use super::vocabulary::{Term, Vocabulary};
 use super::words::{Kind, Word, words};
 
@@ -69,10 +70,21 @@ pub(super) struct Unit {
     pub quoted: f32,
 }
 
-/// The units of a sentence: its clauses. `weight` is what a term counts for.
-pub(super) fn units(at: usize, read: &Read, weight: &dyn Fn(Term) -> f32) -> Vec<Unit> {
+/// Words beside names that a clause has at least: who alone is no claim.
+const LEAST_WORDS: usize = 2;
+
+/// The units of a sentence: its clauses, without those that only name somebody; a short quotation
+/// is one. `weight` is what
+/// a term counts for.
+pub(super) fn units(
+    at: usize,
+    read: &Read,
+    vocabulary: &Vocabulary,
+    weight: &dyn Fn(Term) -> f32,
+) -> Vec<Unit> {
     let units = read.clauses.iter().filter_map(|range| unit(at, read, range, weight));
-    units.filter(|u| !u.terms.is_empty()).collect()
+    let words = |u: &Unit| u.terms.iter().filter(|(t, _)| !vocabulary.is_name(*t)).count();
+    units.filter(|u| words(u) >= LEAST_WORDS || u.quoted >= IS_QUOTED).collect()
 }
 
 fn unit(
