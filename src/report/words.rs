@@ -14,6 +14,10 @@ const MOST_WITHIN: usize = 6;
 const IF_UNSURE: usize = 5;
 /// Most labels and targets shown; the table holds all.
 const MOST_SCOPES: usize = 16;
+/// Words of an outlet among which those to be shown are looked for.
+const CANDIDATES: usize = 100;
+/// Share of a word's uses that a phrase covers for the word to be left out beside it.
+const NEARLY_ALWAYS: f64 = 0.75;
 /// An interval of 95% reaches so many standard deviations to each side.
 const REACH: f64 = 1.959_964;
 /// A word of fewer articles than this is marked: it may be one story's.
@@ -101,6 +105,7 @@ pub(super) fn shown<'a>(cx: &Context<'a>) -> Vec<Vec<Vec<&'a Word>>> {
                 .into_values()
                 .map(|mut words| {
                     words.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.term.cmp(&b.term)));
+                    without_parts(&mut words);
                     let sure = words.iter().filter(|w| w.z >= REACH).count();
                     words.truncate(sure.max(IF_UNSURE).min(most));
                     words
@@ -109,6 +114,19 @@ pub(super) fn shown<'a>(cx: &Context<'a>) -> Vec<Vec<Vec<&'a Word>>> {
         })
         .take(MOST_SCOPES)
         .collect()
+}
+
+/// Leaves out words that stand in one phrase nearly always, where the phrase is listed too: of
+/// *USA*, *TODAY* and *USA TODAY* the last. `words` are sorted, the strongest first.
+fn without_parts(words: &mut Vec<&Word>) {
+    words.truncate(CANDIDATES);
+    let part = |word: &Word, phrase: &Word| {
+        word.term.len() < phrase.term.len()
+            && phrase.count as f64 >= NEARLY_ALWAYS * word.count as f64
+            && format!(" {} ", phrase.term).contains(&format!(" {} ", word.term))
+    };
+    let all = words.clone();
+    words.retain(|word| !all.iter().any(|phrase| part(word, phrase)));
 }
 
 /// Puts the page together; `None` where words were not counted.
@@ -187,5 +205,33 @@ fn view(word: &Word, end: f64) -> WordView {
         count_rest: word.count_rest,
         n_articles: word.n_articles,
         few,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_stands_for_its_words() {
+        let word = |term: &str, count: u64| {
+            let json = serde_json::json!({
+                "outlet": "Post", "scope": "all", "term": term, "count": count, "count_rest": 1,
+                "n_articles": 3, "log_odds": 1.0, "z": 2.0
+            });
+            serde_json::from_value::<Word>(json).unwrap()
+        };
+        let all = [
+            word("leaked", 5),
+            word("DNC", 9),
+            word("leaked classified information", 4),
+            word("leaked classified", 4),
+            word("DNC chairman", 4),
+            word("leak", 4),
+        ];
+        let mut words: Vec<&Word> = all.iter().collect();
+        without_parts(&mut words);
+        let terms: Vec<&str> = words.iter().map(|w| w.term.as_str()).collect();
+        assert_eq!(terms, ["DNC", "leaked classified information", "DNC chairman", "leak"]);
     }
 }

@@ -13,6 +13,7 @@ use super::events::{Article, Event};
 use super::score::{IS_QUOTED, Measures, Score};
 use super::units::{Read, Unit, units};
 use super::vocabulary::{Term, Vocabulary};
+use super::whole::whole_quotations;
 use super::words::Kind;
 use super::{Contested, Group, GroupKind, Member, Sentence, Side, facts, marks};
 use crate::error::Result;
@@ -75,10 +76,10 @@ pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Result<Vec<Group>> {
     let edges: Vec<(usize, usize, f32)> =
         scores.iter().map(|(&(a, b), s)| (a, b, s.value)).collect();
     let clusters = average_linkage(units.len(), &edges, corpus.bound).into_iter();
-    Ok(clusters
+    let groups = clusters
         .filter(|cluster| cluster.len() > 1)
-        .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus))
-        .collect())
+        .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus));
+    Ok(whole_quotations(groups.collect()))
 }
 
 /// What terms count for in an event: how rare they are in it and in the corpus. A word

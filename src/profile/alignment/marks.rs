@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::days;
 use super::groups::Corpus;
 use super::units::{Read, Unit};
 use super::vocabulary::Term;
@@ -77,15 +78,27 @@ fn scare_quotes(unit: &Unit, read: &Read) -> Vec<Mark> {
         .collect()
 }
 
+/// Numbers, without those of dates: what day it was is told under the facts that differ.
 fn figures(unit: &Unit, read: &Read) -> Vec<Mark> {
     let number =
         |w: &Word| w.kind == Kind::Number && w.plain.starts_with(|c: char| c.is_ascii_digit());
+    let of_date: Vec<usize> = (0..read.words.len())
+        .filter_map(|at| days::named(&read.words, at).map(|(_, length)| at..at + length))
+        .flatten()
+        .collect();
     let with_noun = |i: usize| {
         let next = read.words.get(i + 1).filter(|w| inside(unit, w) && w.kind == Kind::Content);
         if next.is_some() { i + 1 } else { i }
     };
-    let numbers = read.words.iter().enumerate().filter(|(_, w)| inside(unit, w) && number(w));
+    let numbers = read.words.iter().enumerate().filter(|(i, w)| {
+        inside(unit, w) && number(w) && !of_date.contains(i) && !(is_year(w) && with_noun(*i) == *i)
+    });
     numbers.filter_map(|(i, _)| mark(&read.words, i, with_noun(i), MarkKind::Figure)).collect()
+}
+
+/// Whether a number is written as years are.
+fn is_year(word: &Word) -> bool {
+    word.plain.len() == 4 && matches!(word.plain.get(..2), Some("19" | "20"))
 }
 
 /// Runs of content words that stand where other members put it in other words: at least

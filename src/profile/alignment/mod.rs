@@ -9,7 +9,8 @@
 //!    order, and by the sentences' vectors. Those that may be the same get a second look, at
 //!    their words in context.
 //! 4. Average linkage makes groups, and whoever is not near the group's representative is
-//!    left out again, so that no chain of likenesses joins two claims.
+//!    left out again, so that no chain of likenesses joins two claims. Clauses of one
+//!    quotation are put together again.
 
 mod candidates;
 mod clauses;
@@ -26,6 +27,7 @@ mod score;
 mod types;
 mod units;
 mod vocabulary;
+mod whole;
 mod words;
 
 use std::collections::BTreeMap;

@@ -105,7 +105,7 @@ const FUNCTION_WORDS: &[&str] = &[
     "else", "ever", "every", "for", "from", "had", "hadn't", "has", "hasn't", "have", "haven't", "having", "he", "he'd", "he'll", "he's", "her",
     "here", "hers", "herself", "him", "himself", "his", "how", "however", "i", "i'd", "i'll", "i'm", "i've", "if", "in", "into", "is", "isn't", "it",
     "it's", "its", "itself", "just", "let", "many", "may", "me", "might", "mine", "more", "most", "mr", "mrs", "ms", "much", "must",
-    "my", "myself", "near", "neither", "no", "nor", "not", "now", "of", "off", "on", "once", "one", "only", "onto", "or", "other", "others",
+    "my", "myself", "n't", "near", "neither", "no", "nor", "not", "now", "of", "off", "on", "once", "one", "only", "onto", "or", "other", "others",
     "our", "ours", "ourselves", "out", "over", "own", "per", "s", "same", "shall", "she", "she'd", "she'll", "she's", "should", "since",
     "so", "some", "someone", "something", "still", "such", "than", "that", "that's", "the", "their", "theirs", "them", "themselves",
     "then", "there", "there's", "these", "they", "they'd", "they'll", "they're", "they've", "this", "those", "though", "through", "to", "too",
