@@ -1,9 +1,4 @@
-//! Days as they are named. In the week before and after an article's own day, *January 12*, *12 Jan*
-//! and *Wednesday* can be one and the same.
-//!
-//! Clauses are not matched by them: what happens on one day is not one thing.
-
-use chrono::{Datelike, NaiveDate};
+//! Days as they are named: *Wednesday*, *January 12*, *12 Jan*.
 
 use super::words::{Kind, Word};
 
@@ -12,13 +7,10 @@ const MONTHS: &[&str] = &[
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december",
 ];
-/// In the order of [`chrono::Weekday`].
 #[rustfmt::skip]
 const WEEKDAYS: &[&str] = &[
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
 ];
-/// Days before and after the article's own that a weekday is taken to stand for.
-const WEEK: i64 = 7;
 
 /// A day that is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +31,6 @@ impl Day {
             }
             Day::OfWeek(day) => WEEKDAYS.get(day).copied().unwrap_or_default().to_owned(),
         }
-    }
-
-    /// The weekday of a day that is near the day on which the article came out, `YYYY-MM-DD`.
-    pub(super) fn near(self, article: Option<&str>) -> Self {
-        let date = article.and_then(|d| d.get(..10)?.parse::<NaiveDate>().ok());
-        let (Some(article), Day::OfMonth(day, month)) = (date, self) else { return self };
-        // A week may cross the turn of the year.
-        (article.year() - 1..=article.year() + 1)
-            .filter_map(|year| NaiveDate::from_ymd_opt(year, month, day))
-            .find(|date| (*date - article).num_days().abs() <= WEEK)
-            .map_or(self, |date| Day::OfWeek(date.weekday().num_days_from_monday() as usize))
     }
 }
 
@@ -82,25 +63,17 @@ mod tests {
     use super::super::words::words;
     use super::*;
 
-    fn days(text: &str, article: Option<&str>) -> Vec<String> {
+    fn days(text: &str) -> Vec<String> {
         let words = words(text);
-        (0..words.len())
-            .filter_map(|at| named(&words, at))
-            .map(|(d, _)| d.near(article).term())
-            .collect()
+        (0..words.len()).filter_map(|at| named(&words, at)).map(|(day, _)| day.term()).collect()
     }
 
     #[test]
-    fn a_day_has_one_name_in_the_week_around_the_article() {
-        let friday = Some("2022-01-07");
-        for text in
-            ["On Wednesday they meet.", "They meet on 12 January.", "On Jan. 12th, they meet."]
-        {
-            assert_eq!(days(text, friday), ["wednesday"], "{text}");
+    fn days_of_months_have_one_form() {
+        for text in ["They meet on 12 January.", "On Jan. 12th, they meet.", "January 12, 2022"] {
+            assert_eq!(days(text), ["12 jan"], "{text}");
         }
-        assert_eq!(days("They met on 12 December 2021 and on May 1.", friday), ["12 dec", "1 may"]);
-        assert_eq!(days("They meet on January 12.", None), ["12 jan"]);
-        assert_eq!(days("On January 2, a Sunday.", Some("2021-12-31T10:00")), ["sunday", "sunday"]);
-        assert!(days("They may send 12 of 100 tanks; 31 marching bands.", friday).is_empty());
+        assert_eq!(days("On Wednesday they met, on May 1 they parted."), ["wednesday", "1 may"]);
+        assert!(days("They may send 12 of 100 tanks; 31 marching bands.").is_empty());
     }
 }

@@ -83,16 +83,13 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
     let last = read.words.partition_point(|w| w.end <= unit.span.end);
     let words = read.words.get(first..last).unwrap_or_default();
     let terms = read.terms.get(first..last).unwrap_or_default();
-    let sentence = corpus.sentences.get(unit.sentence);
-    let text = sentence.map_or("", |s| s.text.as_str());
+    let text = corpus.sentences.get(unit.sentence).map_or("", |s| s.text.as_str());
     let mut found = Vec::new();
     let mut counted: Option<String> = None;
     let mut at = 0;
     while let Some(word) = words.get(at) {
         let before = at.checked_sub(1).and_then(|b| words.get(b));
         if let Some((day, length)) = days::named(words, at) {
-            let article = sentence.and_then(|s| s.date.as_deref());
-            let day = day.near(article);
             found.push(Fact {
                 what: FactKind::Date,
                 about: if matches!(day, Day::OfWeek(_)) { "weekday" } else { "day" }.to_owned(),

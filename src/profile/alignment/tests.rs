@@ -72,17 +72,16 @@ fn the_same_act_and_quotation_are_found() {
 }
 
 #[test]
-fn a_weekday_is_no_other_day_than_its_date() {
-    // The articles are of Monday, 4 September.
+fn days_differ_only_from_their_own_sort() {
     let days = |a: &str, b: &str| {
         let say = |day: &str| format!("The flooded valley will get its bridge back on {day}.");
         let sentences = vec![sentence("Post", 0, &say(a)), sentence("Wire", 0, &say(b))];
         let groups = by_words(sentences);
         groups.iter().flat_map(|g| &g.differing).any(|d| d.what == FactKind::Date)
     };
-    assert!(!days("Wednesday", "6 September"));
-    assert!(!days("Wednesday", "Sept. 6"));
-    assert!(days("Wednesday", "7 September"));
+    assert!(!days("6 September", "Sept. 6"));
+    assert!(!days("Wednesday", "6 September"), "it may be one day, or another's");
+    assert!(days("Wednesday", "Thursday"));
     assert!(days("6 October", "7 October"));
 }
 
