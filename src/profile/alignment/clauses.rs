@@ -42,6 +42,9 @@ const AFTER_VERB: &[&str] = &[
     "yesterday", "today",
 ];
 
+/// How verbs begin whose object is what is done, and not what is said.
+const REJECTS: &[&str] = &["dismiss", "reject"];
+
 /// Cuts a sentence into clauses: ranges of its words, in order, which do not overlap.
 /// What only says who speaks is in none of them.
 pub(super) fn clauses(
@@ -100,7 +103,9 @@ fn cut_before(text: &[char], words: &[Word], i: usize, says: &dyn Fn(&Word) -> b
     if before.plain == "that" && i >= 2 && said(i - 2) {
         return true;
     }
-    if said(i - 1) && !comma && name != "that" && !AFTER_VERB.contains(&name) {
+    // He dismissed his minister: that is the act itself, nothing that is said.
+    let rejects = REJECTS.iter().any(|verb| before.plain.starts_with(verb));
+    if said(i - 1) && !rejects && !comma && name != "that" && !AFTER_VERB.contains(&name) {
         return true;
     }
     // The bridge had fallen, | the mayor said on Friday.
@@ -165,7 +170,7 @@ mod tests {
     fn cut(text: &str) -> Vec<String> {
         let chars: Vec<char> = text.chars().collect();
         let found = words(text);
-        let says = |w: &Word| matches!(w.plain.as_str(), "said" | "claimed" | "denied");
+        let says = |w: &Word| matches!(w.plain.as_str(), "said" | "claimed" | "dismissed");
         let of = |r: Range<usize>| -> String {
             let span = found[r.start].start..found[r.end - 1].end;
             chars[span].iter().collect()
@@ -198,6 +203,14 @@ mod tests {
         assert_eq!(
             cut("“We will rebuild the old bridge by spring,” she said."),
             ["We will rebuild the old bridge by spring"]
+        );
+    }
+
+    #[test]
+    fn who_is_dismissed_is_no_speech() {
+        assert_eq!(
+            cut("President Deschel dismissed his water minister on Tuesday, the station said."),
+            ["President Deschel dismissed his water minister on Tuesday"]
         );
     }
 
