@@ -9,11 +9,15 @@ use crate::model::{Calibration, LayerKind, Model};
 /// A label's own best threshold counts as much as the common one at this many positives.
 const PRIOR_POSITIVES: f32 = 30.0;
 
+/// F1 that is as good as the best.
+const FLAT: f32 = 0.005;
+
 /// Fits every layer's calibration to the predictions for `examples` and puts it into the model.
 ///
 /// Temperatures minimise the negative log-likelihood (Guo et al. 2017, section 4.2). A multi
 /// layer's threshold starts from the common one that is best for micro-F1; each label's own
-/// best for F1 is mixed in by the number of positives that speak for it.
+/// best for F1 is mixed in by the number of positives that speak for it. Of thresholds that are
+/// about as good the middle is taken.
 pub fn calibrate(model: &mut Model, examples: &[Example], predictions: &Predictions) {
     let layers = model.meta.codebook.layers.clone();
     for layer in &layers {
@@ -109,6 +113,16 @@ fn choice_temperature(
     })
 }
 
+/// The middle of the stretch around the highest of some scores in which they are as good as that.
+/// The optimum is flat, and which of its points is highest is chance.
+fn middle_of_the_best(scores: &[f32]) -> Option<usize> {
+    let highest = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]))?;
+    let good = |at: &usize| scores[*at] >= scores[highest] - FLAT;
+    let first = (0..=highest).rev().take_while(good).last()?;
+    let last = (highest..scores.len()).take_while(good).last()?;
+    Some((first + last) / 2)
+}
+
 fn thresholds(rows: &[(&[f32], &[Option<bool>])], n_labels: usize, temperature: f32) -> Vec<f32> {
     let grid: Vec<f32> = (10..=80).map(|i| i as f32 / 100.0).collect();
     // (true positives, false positives, positives) of a label at a threshold
@@ -125,7 +139,8 @@ fn thresholds(rows: &[(&[f32], &[Option<bool>])], n_labels: usize, temperature: 
     };
     let f1 = |c: [f32; 3]| 2.0 * c[0] / (c[0] + c[1] + c[2]).max(1.0);
     let best = |score: &dyn Fn(f32) -> f32| {
-        grid.iter().copied().max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap_or(0.5)
+        let scores: Vec<f32> = grid.iter().map(|t| score(*t)).collect();
+        middle_of_the_best(&scores).and_then(|at| grid.get(at).copied()).unwrap_or(0.5)
     };
     let common = best(&|t| {
         let sum = (0..n_labels)
@@ -159,6 +174,14 @@ mod tests {
         ];
         let t = binary_temperature(&rows);
         assert!((sigmoid(logit(0.99) / t) - 0.75).abs() < 0.01, "{t}");
+    }
+
+    #[test]
+    fn a_flat_optimum_is_cut_in_the_middle() {
+        assert_eq!(middle_of_the_best(&[0.1, 0.798, 0.8, 0.797, 0.5, 0.799]), Some(2));
+        assert_eq!(middle_of_the_best(&[0.5; 5]), Some(2));
+        assert_eq!(middle_of_the_best(&[0.0, 1.0]), Some(1));
+        assert_eq!(middle_of_the_best(&[]), None);
     }
 
     #[test]
