@@ -1,15 +1,15 @@
 //! Alignment against judgements made by hand. Skips where the shared corpora are not
 //! beside the checkout; see `tests/alignment/README.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use parallax::corpus::ReadOptions;
 use parallax::model::predict::Batching;
 use parallax::model::{Bundle, Model};
 use parallax::pipeline::score::{ScoreOptions, score_corpus};
-use parallax::pipeline::{align_folder, read_alignments};
-use parallax::profile::alignment::{Group, SentenceKey, Settings};
+use parallax::pipeline::{align_folder, measure_folder, read_alignments};
+use parallax::profile::alignment::{Clause, Group, SentenceKey, Settings};
 use parallax::scoring::tables::Format;
 use serde::Deserialize;
 
@@ -177,8 +177,7 @@ fn the_press_conference_is_aligned() {
         let (p, r, f) = f1(&judged, &reported);
         println!("likeness {likeness}, reported claims: precision {p:.3} recall {r:.3} F1 {f:.3}");
         match likeness {
-            // A little below what was measured; the aim is 0.78.
-            LOOSE => assert!(f >= 0.75, "F1 {f}"),
+            LOOSE => assert!(f >= 0.78, "F1 {f}"),
             0.45 => assert!(p >= 0.85, "precision {p}"),
             _ => assert!(p >= 0.90, "precision {p}"),
         }
@@ -239,8 +238,7 @@ fn proposed_pairs_of_newswcl50_are_right() {
         pairs.len()
     );
     assert!(still.len() >= 60, "too few of the judged pairs are still proposed");
-    // A floor a little below what was measured, 92 of 100; the aim is 0.90.
-    assert!(precision >= 0.88, "precision {precision}");
+    assert!(precision >= 0.90, "precision {precision}");
     let held_out: Vec<JudgedClauses> =
         serde_json::from_str(include_str!("alignment/held_out.json")).unwrap();
     let here = held_out.iter().filter(|j| j.corpus == "newswcl50");
@@ -254,4 +252,52 @@ fn proposed_pairs_of_newswcl50_are_right() {
         different.len()
     );
     assert!(mistaken * 10 <= different.len(), "{mistaken} of {}", different.len());
+}
+
+/// Writes what alignment measures on the judged pairs of clauses, for `alignment/fit.py`, which
+/// says how to run it.
+#[test]
+#[ignore = "writes the measures that the weights are fitted to"]
+fn measures_of_judged_clauses() {
+    let Ok(out) = std::env::var("PARALLAX_MEASURES") else {
+        panic!("PARALLAX_MEASURES must name the file to write");
+    };
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/articles.jsonl");
+    let wcl50 = shared("newswcl50.jsonl").expect("the weights are fitted to it");
+    let model = model();
+    let mut lines = Vec::new();
+    for (corpus, input) in [("newswcl50", wcl50), ("demo", demo)] {
+        let pairs = measure_folder(scored(input, &model).path(), &model).unwrap();
+        let measured: HashMap<(&Clause, &Clause), &[(&str, f32)]> =
+            pairs.iter().map(|p| ((&p.a, &p.b), p.measures.as_slice())).collect();
+        let mut clauses: Vec<&Clause> = pairs.iter().flat_map(|p| [&p.a, &p.b]).collect();
+        clauses.sort_by_key(|c| (&c.sentence, c.span.start, c.span.end));
+        // Judged by their characters: the clause that covers most of them.
+        let nearest = |article: &str, sentence: u32, start: usize, end: usize| {
+            let of = clauses.iter().filter(|c| {
+                c.sentence.article_id == article && c.sentence.sentence_index == sentence
+            });
+            let shared = |c: &Clause| c.span.end.min(end).saturating_sub(c.span.start.max(start));
+            of.copied().max_by_key(|c| shared(c) * 1000 / c.span.len().max(end - start).max(1))
+        };
+        for (name, text) in [
+            ("clauses", include_str!("alignment/clauses.json")),
+            ("held_out", include_str!("alignment/held_out.json")),
+        ] {
+            let judged: Vec<JudgedClauses> = serde_json::from_str(text).unwrap();
+            for j in judged.iter().filter(|j| j.corpus == corpus) {
+                let of = &j.sentences;
+                let a = nearest(&of.a, of.i, j.a_start, j.a_end);
+                let b = nearest(&of.b, of.j, j.b_start, j.b_end);
+                let (Some(a), Some(b)) = (a, b) else { continue };
+                let Some(measures) = measured.get(&(a, b)).or_else(|| measured.get(&(b, a))) else {
+                    continue;
+                };
+                let measures: BTreeMap<&str, f32> = measures.iter().copied().collect();
+                let line = serde_json::json!({"set": name, "same": of.same, "measures": measures});
+                lines.push(line.to_string());
+            }
+        }
+    }
+    std::fs::write(out, lines.join("\n") + "\n").unwrap();
 }

@@ -13,7 +13,8 @@ use crate::model::Model;
 use crate::model::codebook::{Codebook, LayerKind};
 use crate::model::predict::Batching;
 use crate::profile::alignment::{
-    Group, Meanings, Passage, Sentence, SentenceKey, Settings, Side, align, usual_likeness,
+    Group, Meanings, MeasuredPair, Passage, Sentence, SentenceKey, Settings, Side, align, measure,
+    usual_likeness,
 };
 use crate::scoring::rows::SentenceRow;
 use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
@@ -50,17 +51,7 @@ pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<Al
     let n_sentences = sentences.len();
     let likeness = settings.likeness.unwrap_or_else(|| usual_likeness(n_sentences));
     let settings = &Settings { likeness: Some(likeness) };
-    let table = model.word_table()?;
-    let batching = Batching::for_device(model.devices().next().unwrap_or(&Device::Cpu));
-    let contexts = |passages: &[Passage]| {
-        let texts: Vec<_> = passages.iter().map(|p| (p.text, p.words.as_slice())).collect();
-        model.contexts(&texts, batching)
-    };
-    let meanings = Meanings {
-        words: &|word| table.vector(word),
-        contexts: model.gives_contexts().then_some(&contexts),
-    };
-    let groups = align(sentences, &meanings, settings)?;
+    let groups = with_meanings(model, |meanings| align(sentences, meanings, settings))?;
     let schema = alignments_schema(folder.codebook())?;
     let mut writer = TableWriter::create(dir, ALIGNMENTS, schema, Format::Parquet)?;
     for group in &groups {
@@ -78,6 +69,30 @@ pub fn align_folder(dir: &Path, model: &Model, settings: &Settings) -> Result<Al
         run.write(dir)?;
     }
     Ok(AlignSummary { groups, file, n_sentences, likeness, with_vectors })
+}
+
+/// What alignment measures on the pairs of clauses of a scored folder: see
+/// [`measure`](crate::profile::alignment::measure).
+///
+/// # Errors
+/// As for [`align_folder`], which writes; this does not.
+pub fn measure_folder(dir: &Path, model: &Model) -> Result<Vec<MeasuredPair>> {
+    let sentences = sentences(&ScoredFolder::open(dir)?)?;
+    with_meanings(model, |meanings| measure(sentences, meanings))
+}
+
+/// Lends the model's table of words, and its reading in context where it has that.
+fn with_meanings<T>(model: &Model, run: impl FnOnce(&Meanings) -> Result<T>) -> Result<T> {
+    let table = model.word_table()?;
+    let batching = Batching::for_device(model.devices().next().unwrap_or(&Device::Cpu));
+    let contexts = |passages: &[Passage]| {
+        let texts: Vec<_> = passages.iter().map(|p| (p.text, p.words.as_slice())).collect();
+        model.contexts(&texts, batching)
+    };
+    run(&Meanings {
+        words: &|word| table.vector(word),
+        contexts: model.gives_contexts().then_some(&contexts),
+    })
 }
 
 /// The sentences of a folder that were scored, with their vectors where there are any.

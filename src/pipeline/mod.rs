@@ -19,7 +19,7 @@ pub mod train;
 pub mod validate;
 pub mod words;
 
-pub use align::{AlignSummary, align_folder};
+pub use align::{AlignSummary, align_folder, measure_folder};
 pub use alignments::{alignments_schema, read_alignments};
 pub use metrics::draw_training;
 pub use profile::{ProfileOptions, ProfileSummary, profile_folder};

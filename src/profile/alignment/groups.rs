@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rayon::prelude::*;
 
 use super::candidates::candidates;
-use super::cluster::average_linkage;
+use super::cluster::by_agreement;
 use super::context::{Reader, covered};
 use super::cues::Cues;
 use super::events::{Article, Event};
@@ -15,7 +15,9 @@ use super::units::{Read, Unit, units};
 use super::vocabulary::{Term, Vocabulary};
 use super::whole::whole_quotations;
 use super::words::Kind;
-use super::{Contested, Group, GroupKind, Member, Sentence, Side, facts, marks};
+use super::{
+    Clause, Contested, Group, GroupKind, MeasuredPair, Member, Sentence, Side, facts, marks,
+};
 use crate::error::Result;
 
 /// Likeness below which a pair counts as 0.
@@ -44,7 +46,7 @@ pub(super) struct Corpus<'a> {
     pub cues: &'a Cues,
     /// Reads words in context, where the model can.
     pub reader: Option<Reader<'a>>,
-    /// Mean likeness across two clusters from which on they are one.
+    /// Likeness from which on a pair counts for being in one group, and below which against it.
     pub bound: f32,
 }
 
@@ -53,13 +55,57 @@ pub(super) struct Corpus<'a> {
 /// # Errors
 /// If words cannot be read in context.
 pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Result<Vec<Group>> {
-    let articles = || event.articles.iter().filter_map(|&i| corpus.articles.get(i));
-    let sentences: Vec<usize> = articles().flat_map(|a| a.sentences.iter().copied()).collect();
-    let outlets: BTreeSet<&str> = articles().map(|a| a.outlet.as_str()).collect();
+    let (sentences, outlets) = covering(event, corpus);
     if outlets.len() < 2 {
         return Ok(Vec::new());
     }
-    let weights = Weights::new(&sentences, corpus);
+    let units = clauses(&sentences, corpus);
+    let scores: Scores = measures(&units, &sentences, corpus)?
+        .into_iter()
+        .map(|(pair, measures)| (pair, measures.score()))
+        .filter(|(_, score)| score.value >= FLOOR)
+        .collect();
+    let edges: Vec<(usize, usize, f32)> =
+        scores.iter().map(|(&(a, b), s)| (a, b, s.value)).collect();
+    let clusters = by_agreement(units.len(), &edges, corpus.bound).into_iter();
+    let groups = clusters
+        .filter(|cluster| cluster.len() > 1)
+        .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus));
+    Ok(whole_quotations(groups.collect()))
+}
+
+/// What is measured on the pairs of one event.
+///
+/// # Errors
+/// If words cannot be read in context.
+pub(super) fn measured(event: &Event, corpus: &Corpus) -> Result<Vec<MeasuredPair>> {
+    let (sentences, outlets) = covering(event, corpus);
+    if outlets.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let units = clauses(&sentences, corpus);
+    let clause = |at: usize| {
+        let unit = units.get(at)?;
+        let sentence = corpus.sentences.get(unit.sentence)?.key.clone();
+        Some(Clause { sentence, span: unit.span.clone() })
+    };
+    let pairs = measures(&units, &sentences, corpus)?.into_iter();
+    let pairs = pairs.filter_map(|((a, b), measures)| {
+        Some(MeasuredPair { a: clause(a)?, b: clause(b)?, measures: measures.named() })
+    });
+    Ok(pairs.collect())
+}
+
+/// The sentences of an event, by their places, and its outlets.
+fn covering<'a>(event: &Event, corpus: &Corpus<'a>) -> (Vec<usize>, BTreeSet<&'a str>) {
+    let articles = || event.articles.iter().filter_map(|&i| corpus.articles.get(i));
+    let sentences = articles().flat_map(|a| a.sentences.iter().copied()).collect();
+    (sentences, articles().map(|a| a.outlet.as_str()).collect())
+}
+
+/// The clauses of some sentences, ready to be compared.
+fn clauses(sentences: &[usize], corpus: &Corpus) -> Vec<Unit> {
+    let weights = Weights::new(sentences, corpus);
     let of_sentence = |&at: &usize| {
         Some(units(at, corpus.reads.get(at)?, corpus.vocabulary, &|term| weights.of(term)))
     };
@@ -72,14 +118,7 @@ pub(super) fn of_event(event: &Event, corpus: &Corpus) -> Result<Vec<Group>> {
         .collect();
     let near = corpus.vocabulary.near(&Vec::from_iter(terms));
     units.par_iter_mut().for_each(|unit| unit.set_reach(&near));
-    let scores = scores(&units, &sentences, corpus)?;
-    let edges: Vec<(usize, usize, f32)> =
-        scores.iter().map(|(&(a, b), s)| (a, b, s.value)).collect();
-    let clusters = average_linkage(units.len(), &edges, corpus.bound).into_iter();
-    let groups = clusters
-        .filter(|cluster| cluster.len() > 1)
-        .filter_map(|cluster| group(&cluster, &units, &scores, event, &outlets, corpus));
-    Ok(whole_quotations(groups.collect()))
+    units
 }
 
 /// What terms count for in an event: how rare they are in it and in the corpus. A word
@@ -108,11 +147,14 @@ impl Weights {
     }
 }
 
+/// By pair of units.
 type Scores = BTreeMap<(usize, usize), Score>;
+type PairMeasures = ((usize, usize), Measures);
 
-fn scores(units: &[Unit], sentences: &[usize], corpus: &Corpus) -> Result<Scores> {
+/// Compares the units that are worth it, and those that may be the same once more in context.
+fn measures(units: &[Unit], sentences: &[usize], corpus: &Corpus) -> Result<Vec<PairMeasures>> {
     let centred = Centred::new(sentences, corpus);
-    let mut pairs: Vec<((usize, usize), Measures)> = candidates(units)
+    let mut pairs: Vec<PairMeasures> = candidates(units)
         .into_par_iter()
         .filter_map(|(i, j)| {
             let (a, b) = (units.get(i)?, units.get(j)?);
@@ -130,8 +172,7 @@ fn scores(units: &[Unit], sentences: &[usize], corpus: &Corpus) -> Result<Scores
             }
         });
     }
-    let scores = pairs.into_iter().map(|(pair, measures)| (pair, measures.score()));
-    Ok(scores.filter(|(_, score)| score.value >= FLOOR).collect())
+    Ok(pairs)
 }
 
 /// The sentences' vectors without what all of the event have in common.

@@ -8,7 +8,7 @@
 //!    in each other (the same, or near by the model's word vectors), by quoted words in
 //!    order, and by the sentences' vectors. Those that may be the same get a second look, at
 //!    their words in context.
-//! 4. Average linkage makes groups, and whoever is not near the group's representative is
+//! 4. Correlation clustering makes groups, and whoever is not near the group's representative is
 //!    left out again, so that no chain of likenesses joins two claims. Clauses of one
 //!    quotation are put together again.
 
@@ -37,9 +37,10 @@ use serde::{Deserialize, Serialize};
 
 pub use context::{Contexts, Passage};
 use cues::Cues;
-use events::{Article, events};
+use events::{Article, Event, events};
 pub use types::{
-    Contested, DifferingFact, FactKind, Group, GroupKind, Mark, MarkKind, Member, SentenceKey,
+    Clause, Contested, DifferingFact, FactKind, Group, GroupKind, Mark, MarkKind, MeasuredPair,
+    Member, SentenceKey,
 };
 use units::Read;
 use vocabulary::Vocabulary;
@@ -83,7 +84,8 @@ pub struct Sentence {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Mean likeness of the pairs in a group, between 0 and 1. Higher: fewer groups, surer.
+    /// Likeness from which on a pair counts for being in one group, and below which against it,
+    /// between 0 and 1. Higher: fewer groups, surer.
     /// `None`: [`usual_likeness`].
     pub likeness: Option<f32>,
 }
@@ -132,10 +134,38 @@ pub struct Meanings<'a> {
 /// # Errors
 /// If the words cannot be read in context.
 pub fn align(
-    mut sentences: Vec<Sentence>,
+    sentences: Vec<Sentence>,
     meanings: &Meanings,
     settings: &Settings,
 ) -> Result<Vec<Group>> {
+    let mut groups = of_each_event(sentences, meanings, settings, groups::of_event)?;
+    let first = |g: &Group| g.members.iter().map(|m| &m.sentence).min().cloned();
+    groups.sort_by_cached_key(|g| {
+        (g.event.clone(), first(g), g.members.first().map(|m| m.span.start))
+    });
+    for (id, group) in groups.iter_mut().enumerate() {
+        group.id = id as u32;
+    }
+    Ok(groups)
+}
+
+/// What is measured on every pair of clauses that [`align`] compares, for whoever fits its weights
+/// to judged pairs.
+///
+/// # Errors
+/// If the words cannot be read in context.
+pub fn measure(sentences: Vec<Sentence>, meanings: &Meanings) -> Result<Vec<MeasuredPair>> {
+    of_each_event(sentences, meanings, &Settings::default(), groups::measured)
+}
+
+/// Reads the sentences, puts their articles together by event and collects what `of_event` makes of
+/// each.
+fn of_each_event<T>(
+    mut sentences: Vec<Sentence>,
+    meanings: &Meanings,
+    settings: &Settings,
+    of_event: impl Fn(&Event, &groups::Corpus) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
     sentences.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.text.cmp(&b.text)));
     sentences.dedup_by(|a, b| a.key == b.key);
     let cues = Cues::shipped();
@@ -153,18 +183,11 @@ pub fn align(
         reader: meanings.contexts.map(reader).transpose()?,
         bound: settings.likeness.unwrap_or_else(|| usual_likeness(sentences.len())),
     };
-    let mut groups = Vec::new();
+    let mut found = Vec::new();
     for event in events(&articles, &vocabulary) {
-        groups.extend(groups::of_event(&event, &corpus)?);
+        found.extend(of_event(&event, &corpus)?);
     }
-    let first = |g: &Group| g.members.iter().map(|m| &m.sentence).min().cloned();
-    groups.sort_by_cached_key(|g| {
-        (g.event.clone(), first(g), g.members.first().map(|m| m.span.start))
-    });
-    for (id, group) in groups.iter_mut().enumerate() {
-        group.id = id as u32;
-    }
-    Ok(groups)
+    Ok(found)
 }
 
 /// The articles of the sentences, in order of their ids.

@@ -11,6 +11,26 @@ pub struct SentenceKey {
     pub sentence_index: u32,
 }
 
+/// A clause: a sentence, or a part of one that reports something by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Clause {
+    /// Its sentence.
+    pub sentence: SentenceKey,
+    /// Unicode characters of the sentence.
+    pub span: Range<usize>,
+}
+
+/// Two clauses of different sentences, and what was measured on them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredPair {
+    /// The clause that stands first in the corpus.
+    pub a: Clause,
+    /// The other.
+    pub b: Clause,
+    /// Each measure's name and value.
+    pub measures: Vec<(&'static str, f32)>,
+}
+
 /// What the members of a group have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GroupKind {
