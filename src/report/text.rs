@@ -93,8 +93,31 @@ pub(super) fn headline(clause: &str) -> String {
             break;
         }
     }
-    let mut chars = clause.chars();
+    let whole = with_both_marks(clause);
+    let mut chars = whole.chars();
     chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}
+
+/// Gives a quotation the closing mark that the cut left out, and takes away one that closes nothing.
+fn with_both_marks(clause: &str) -> String {
+    let mut open = None;
+    let mut whole = String::with_capacity(clause.len());
+    for c in clause.chars() {
+        match c {
+            '“' | '„' => open = Some('”'),
+            '«' => open = Some('»'),
+            '"' if open.is_none() => open = Some('"'),
+            '"' | '”' | '»' => {
+                if open.take().is_none() {
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        whole.push(c);
+    }
+    whole.extend(open);
+    whole
 }
 
 /// A probability: `.87`, `1.0`.
@@ -340,6 +363,9 @@ mod tests {
             ("The “old weir” holds", "The “old weir” holds"),
             ("He spoke of a “test” today", "He spoke of a “test” today"),
             ("and that the mayor resigned", "The mayor resigned"),
+            ("her country “keeps what it signs", "Her country “keeps what it signs”"),
+            ("her country \"keeps what it signs\"", "Her country \"keeps what it signs\""),
+            ("a large part” of all the troops left", "A large part of all the troops left"),
             ("that", "That"),
             ("“", ""),
         ] {
