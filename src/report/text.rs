@@ -107,11 +107,7 @@ fn with_both_marks(clause: &str) -> String {
             '“' | '„' => open = Some('”'),
             '«' => open = Some('»'),
             '"' if open.is_none() => open = Some('"'),
-            '"' | '”' | '»' => {
-                if open.take().is_none() {
-                    continue;
-                }
-            }
+            '"' | '”' | '»' if open.take().is_none() => continue,
             _ => {}
         }
         whole.push(c);
