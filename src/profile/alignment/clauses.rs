@@ -3,11 +3,15 @@
 //!
 //! No parser is used. The cuts are those that can be told from the words themselves:
 //! strong punctuation, long quotations, relative and adverbial clauses, the complement of
-//! a verb of saying, and the verb of saying that trails after a quotation.
+//! a verb of saying, and the verb of saying that trails after a quotation. What two commas set
+//! off, *the meeting, set to be the first since spring, is on Monday*, is a report of its own, and
+//! the clause that it stands in goes on behind it (supplements: Huddleston and Pullum 2002,
+//! chapter 15).
 
 use std::ops::Range;
 
 use super::quoted::Quoted;
+use super::supplements::supplements;
 use super::words::{Kind, Word};
 
 /// A clause with fewer content words is no report of its own and goes to its neighbour.
@@ -45,17 +49,29 @@ const AFTER_VERB: &[&str] = &[
 /// How verbs begin whose object is what is done, and not what is said.
 const REJECTS: &[&str] = &["dismiss", "reject"];
 
-/// Cuts a sentence into clauses: ranges of its words, in order, which do not overlap.
-/// What only says who speaks is in none of them.
+/// A clause, as places of its sentence's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// From its first word to its last.
+    pub words: Range<usize>,
+    /// What stands within and is a clause of its own.
+    pub without: Vec<Range<usize>>,
+}
+
+/// Cuts a sentence into clauses, in the order of their first words. They do not overlap, but for
+/// supplements, which stand within others. What only says who speaks is in none of them.
 pub(super) fn clauses(
     text: &[char],
     words: &[Word],
     quoted: &Quoted,
     says: &dyn Fn(&Word) -> bool,
-) -> Vec<Range<usize>> {
+) -> Vec<Extent> {
+    let supplements = supplements(text, words, quoted, says);
+    let inside = |i: &usize| supplements.iter().any(|s| s.start <= *i && *i <= s.end);
     let mut cuts: Vec<usize> = (1..words.len())
         .filter(|&i| cut_before(text, words, i, says))
         .chain(quoted.spans().iter().flat_map(|span| edges(words, span)))
+        .filter(|i| !inside(i))
         .chain([0, words.len()])
         .collect();
     cuts.sort_unstable();
@@ -66,7 +82,14 @@ pub(super) fn clauses(
     });
     let pieces: Vec<Range<usize>> =
         pieces.filter(|piece| !only_says(words, piece, quoted, says)).collect();
-    joined(words, pieces)
+    let hosts = joined(words, pieces).into_iter().map(|words| {
+        let within = |s: &&Range<usize>| words.start <= s.start && s.end <= words.end;
+        Extent { without: supplements.iter().filter(within).cloned().collect(), words }
+    });
+    let own = supplements.iter().map(|s| Extent { words: s.clone(), without: Vec::new() });
+    let mut all: Vec<Extent> = hosts.chain(own).collect();
+    all.sort_by_key(|clause| clause.words.start);
+    all
 }
 
 /// The cuts that a long quotation makes at both its ends.
@@ -175,7 +198,26 @@ mod tests {
             let span = found[r.start].start..found[r.end - 1].end;
             chars[span].iter().collect()
         };
-        clauses(&chars, &found, &quoted(&chars, false), &says).into_iter().map(of).collect()
+        let cut = clauses(&chars, &found, &quoted(&chars, false), &says);
+        cut.into_iter().map(|clause| of(clause.words)).collect()
+    }
+
+    #[test]
+    fn what_commas_set_off_is_a_report_of_its_own() {
+        let text = "The border council meeting, set to be the first one since 2019, is expected on \
+                    Monday, the office said.";
+        assert_eq!(
+            cut(text),
+            [
+                "The border council meeting, set to be the first one since 2019, is expected on Monday",
+                "set to be the first one since 2019"
+            ]
+        );
+        let chars: Vec<char> = text.chars().collect();
+        let found = words(text);
+        let extents = clauses(&chars, &found, &quoted(&chars, false), &|w| w.plain == "said");
+        assert_eq!(extents[0].without, [extents[1].words.clone()]);
+        assert!(extents[1].without.is_empty());
     }
 
     #[test]
@@ -186,7 +228,10 @@ mod tests {
         );
         assert_eq!(
             cut("Halvia, which keeps sending barges downstream, closed its northern border."),
-            ["Halvia, which keeps sending barges downstream, closed its northern border"]
+            [
+                "Halvia, which keeps sending barges downstream, closed its northern border",
+                "which keeps sending barges downstream"
+            ]
         );
     }
 

@@ -39,6 +39,8 @@ pub(super) struct InContext {
     /// Their vectors, of length 1: (words, width).
     rows: Array2<f32>,
     weights: Vec<f32>,
+    /// Their weighted mean, of length 1.
+    mean: Array1<f32>,
 }
 
 impl<'a> Reader<'a> {
@@ -95,10 +97,10 @@ impl<'a> Reader<'a> {
     fn clause(&self, unit: &Unit, rows: &Array2<f32>) -> InContext {
         let carrying: Vec<(usize, f32)> = unit
             .words
-            .clone()
+            .iter()
             .zip(&unit.sequence)
-            .filter(|(word, (_, weight))| *weight > 0.0 && *word < rows.nrows())
-            .map(|(word, (_, weight))| (word, *weight))
+            .filter(|(word, (_, weight))| *weight > 0.0 && **word < rows.nrows())
+            .map(|(word, (_, weight))| (*word, *weight))
             .collect();
         let places: Vec<usize> = carrying.iter().map(|(word, _)| *word).collect();
         let mut rows = rows.select(Axis(0), &places);
@@ -109,7 +111,24 @@ impl<'a> Reader<'a> {
             let length = row.dot(&row).sqrt().max(1e-6);
             row /= length;
         }
-        InContext { rows, weights: carrying.into_iter().map(|(_, weight)| weight).collect() }
+        InContext::new(rows, carrying.into_iter().map(|(_, weight)| weight).collect())
+    }
+}
+
+impl InContext {
+    fn new(rows: Array2<f32>, weights: Vec<f32>) -> Self {
+        let mut mean = Array1::zeros(rows.ncols());
+        for (row, weight) in rows.rows().into_iter().zip(&weights) {
+            mean.scaled_add(*weight, &row);
+        }
+        let length = mean.dot(&mean).sqrt().max(1e-6);
+        mean /= length;
+        Self { rows, weights, mean }
+    }
+
+    /// Cosine of the mean vectors of two clauses' words.
+    pub(super) fn cosine(&self, other: &InContext) -> f32 {
+        self.mean.dot(&other.mean)
     }
 }
 
@@ -147,11 +166,11 @@ mod tests {
 
     #[test]
     fn what_is_covered_is_weighted() {
-        let a = InContext { rows: array![[1.0, 0.0], [0.0, 1.0]], weights: vec![3.0, 1.0] };
-        let b = InContext { rows: array![[1.0, 0.0]], weights: vec![2.0] };
+        let a = InContext::new(array![[1.0, 0.0], [0.0, 1.0]], vec![3.0, 1.0]);
+        let b = InContext::new(array![[1.0, 0.0]], vec![2.0]);
         assert_eq!(covered(&a, &b), (1.0, 0.75));
         assert_eq!(covered(&b, &a), (1.0, 0.75));
-        let nothing = InContext { rows: Array2::zeros((0, 2)), weights: vec![] };
+        let nothing = InContext::new(Array2::zeros((0, 2)), vec![]);
         assert_eq!(covered(&a, &nothing), (0.0, 0.0));
     }
 }

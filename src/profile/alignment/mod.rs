@@ -18,15 +18,18 @@ mod cluster;
 mod context;
 mod cues;
 mod days;
+mod denials;
 mod events;
 mod facts;
 mod groups;
 mod marks;
 mod quoted;
 mod score;
+mod supplements;
 mod types;
 mod units;
 mod vocabulary;
+mod weights;
 mod whole;
 mod words;
 

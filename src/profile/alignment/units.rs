@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::Sentence;
-use super::clauses::clauses;
+use super::clauses::{Extent, clauses};
 use super::cues::Cues;
 use super::quoted::{Quoted, quoted};
 use super::score::IS_QUOTED;
@@ -19,8 +19,8 @@ pub(super) struct Read {
     pub terms: Vec<Term>,
     /// What of it is quoted.
     pub quoted: Quoted,
-    /// Its clauses, as ranges of words.
-    pub clauses: Vec<Range<usize>>,
+    /// Its clauses.
+    pub clauses: Vec<Extent>,
 }
 
 impl Read {
@@ -54,8 +54,8 @@ fn asks(text: &[char], quoted: &Quoted) -> bool {
 pub(super) struct Unit {
     /// Its sentence, by its place in the corpus.
     pub sentence: usize,
-    /// Its words, by their places in the sentence.
-    pub words: Range<usize>,
+    /// Its own words, by their places in the sentence.
+    pub words: Vec<usize>,
     /// Characters of the sentence's text.
     pub span: Range<usize>,
     /// Its terms that carry something, each once, with their weights; sorted.
@@ -82,37 +82,34 @@ pub(super) fn units(
     vocabulary: &Vocabulary,
     weight: &dyn Fn(Term) -> f32,
 ) -> Vec<Unit> {
-    let units = read.clauses.iter().filter_map(|range| unit(at, read, range, weight));
+    let units = read.clauses.iter().filter_map(|extent| unit(at, read, extent, weight));
     let words = |u: &Unit| u.terms.iter().filter(|(t, _)| !vocabulary.is_name(*t)).count();
     units.filter(|u| words(u) >= LEAST_WORDS || u.quoted >= IS_QUOTED).collect()
 }
 
-fn unit(
-    at: usize,
-    read: &Read,
-    range: &Range<usize>,
-    weight: &dyn Fn(Term) -> f32,
-) -> Option<Unit> {
-    let slice = read.words.get(range.clone())?;
-    let (first, last) = (slice.first()?, slice.last()?);
+fn unit(at: usize, read: &Read, extent: &Extent, weight: &dyn Fn(Term) -> f32) -> Option<Unit> {
+    let own = |at: &usize| !extent.without.iter().any(|part| part.contains(at));
+    let words: Vec<usize> = extent.words.clone().filter(own).collect();
+    let slice = words.iter().filter_map(|&at| read.words.get(at));
+    let (first, last) = (slice.clone().next()?, slice.clone().next_back()?);
     let sequence: Vec<(Term, f32)> = slice
-        .iter()
-        .zip(read.terms.get(range.clone())?)
+        .clone()
+        .zip(words.iter().filter_map(|&at| read.terms.get(at)))
         .map(|(w, &term)| (term, if w.kind == Kind::Function { 0.0 } else { weight(term) }))
         .collect();
     let mut terms: Vec<(Term, f32)> = sequence.iter().copied().filter(|(_, w)| *w > 0.0).collect();
     terms.sort_by_key(|(term, _)| *term);
     terms.dedup_by_key(|(term, _)| *term);
-    let quoted = slice.iter().filter(|w| read.quoted.covers(w.start, w.end)).count();
+    let quoted = slice.filter(|w| read.quoted.covers(w.start, w.end)).count();
     Some(Unit {
         sentence: at,
-        words: range.clone(),
         span: first.start..last.end,
         weight: terms.iter().map(|(_, w)| w).sum(),
         reach: Vec::new(),
         terms,
         sequence,
-        quoted: quoted as f32 / slice.len() as f32,
+        quoted: quoted as f32 / words.len() as f32,
+        words,
     })
 }
 

@@ -158,8 +158,8 @@ impl Vocabulary {
     pub(super) fn near(&self, terms: &[Term]) -> HashMap<Term, Vec<(Term, f32)>> {
         let mut near: HashMap<Term, Vec<(Term, f32)>> =
             terms.iter().map(|&t| (t, vec![(t, 1.0)])).collect();
-        let numbers: Vec<Term> =
-            terms.iter().copied().filter(|&t| self.kind(t) == Kind::Number).collect();
+        let counts = |t: &Term| self.kind(*t) == Kind::Number && !is_year(self.form(*t));
+        let numbers: Vec<Term> = terms.iter().copied().filter(counts).collect();
         for &t in &numbers {
             let others = numbers.iter().filter(|&&u| u != t).map(|&u| (u, NUMBERS));
             near.entry(t).or_default().extend(others);
@@ -187,5 +187,21 @@ impl Vocabulary {
     fn vector(&self, entry: &Entry) -> Option<&[f32]> {
         let at = entry.vector? * self.width;
         self.vectors.get(at..at + self.width)
+    }
+}
+
+/// Whether a number is most likely a year: two of them are never two counts of one thing.
+fn is_year(form: &str) -> bool {
+    form.len() == 4 && (form.starts_with("19") || form.starts_with("20"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn years_are_told_from_counts() {
+        assert!(is_year("2019") && is_year("1949"));
+        assert!(!is_year("100000") && !is_year("12") && !is_year("2500"));
     }
 }

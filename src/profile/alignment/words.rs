@@ -122,7 +122,30 @@ pub(super) fn words(text: &str) -> Vec<Word> {
         push(&mut found, &chars, start, end);
         start = end;
     }
+    lighten(&mut found);
     found
+}
+
+/// Forms of *take* before *place*: together they say that something happens, not what.
+const TAKE: &[&str] = &["take", "takes", "taking", "taken", "took"];
+/// What stands before *to* where something is to come: *the meeting is expected to begin*.
+#[rustfmt::skip]
+const TO_COME: &[&str] = &[
+    "due", "expected", "poised", "scheduled", "set", "slated",
+];
+
+/// Takes the weight from words that carry none where they stand: light verbs (Huddleston and Pullum
+/// 2002, chapter 4, section 7) and what only says that something is to come.
+fn lighten(words: &mut [Word]) {
+    for i in 1..words.len() {
+        let [before, word] = &mut words[i - 1..=i] else { continue };
+        if word.plain == "place" && TAKE.contains(&before.plain.as_str()) {
+            word.kind = Kind::Function;
+        }
+        if word.plain == "to" && TO_COME.contains(&before.plain.as_str()) {
+            before.kind = Kind::Function;
+        }
+    }
 }
 
 fn push(found: &mut Vec<Word>, chars: &[char], start: usize, mut end: usize) {
@@ -215,6 +238,19 @@ mod tests {
         assert_eq!(terms("U.S. America’s"), ["united_states", "united_states"]);
         assert_eq!(terms("Moscow-backed NATO–Russia")[..1], ["russia"]);
         assert_eq!(terms("100,000 and 2.5"), ["100000", "and", "2.5"]);
+    }
+
+    #[test]
+    fn words_that_carry_nothing_where_they_stand_weigh_nothing() {
+        let content = |text: &str| -> Vec<String> {
+            let carries = |w: &Word| w.kind == Kind::Content;
+            words(text).into_iter().filter(carries).map(|w| w.plain).collect()
+        };
+        assert_eq!(
+            content("The vote is expected to take place in the old place"),
+            ["vote", "old", "place"]
+        );
+        assert_eq!(content("a set of expected votes"), ["set", "expected", "votes"]);
     }
 
     #[test]
