@@ -86,6 +86,39 @@ fn days_differ_only_from_their_own_sort() {
 }
 
 #[test]
+fn a_whole_sentence_heads_the_group() {
+    let groups = by_words(vec![
+        sentence(
+            "Post",
+            0,
+            "Growers went home unpaid, after the old dam above Orsa burst on Sunday.",
+        ),
+        sentence("Wire", 0, "The old dam above Orsa burst on Sunday."),
+        sentence("Zone", 0, "Nobody slept, because the old dam above Orsa burst on Sunday."),
+    ]);
+    let [group] = groups.as_slice() else { panic!("{groups:?}") };
+    assert_eq!(group.members.len(), 3);
+    assert_eq!(group.members[group.representative].outlet, "Wire");
+}
+
+/// *The allegations* are what the clause before alleges.
+#[test]
+fn a_denial_stands_with_what_it_denies() {
+    let of = |wire: [&str; 2]| {
+        let groups = by_words(vec![
+            sentence("Post", 0, "Halvia is massing barges below the old dam above Orsa."),
+            sentence("Wire", 0, wire[0]),
+            sentence("Wire", 1, wire[1]),
+            sentence("Zone", 0, "Growers lose a million crowns a day while the crossing is shut."),
+        ]);
+        groups.iter().flat_map(|g| &g.members).filter(|m| m.outlet == "Wire").count()
+    };
+    let alleged = "Ketria says Halvia is massing barges below the old dam above Orsa.";
+    assert_eq!(of([alleged, "The allegations have been firmly denied by Halvia."]), 2);
+    assert_eq!(of([alleged, "The growers have been firmly turned away by Halvia."]), 1);
+}
+
+#[test]
 fn who_speaks_is_no_claim() {
     let groups = by_words(vec![
         sentence("Post", 0, "The growers will be paid by spring, said Davin Ruske, the engineer."),
