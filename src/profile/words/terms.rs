@@ -45,7 +45,12 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let shouting = !text.contains(char::is_lowercase);
     let mut before: Option<usize> = None;
     word_spans(text)
-        .filter_map(|bytes| {
+        .filter_map(|mut bytes| {
+            if text.get(bytes.clone()).is_some_and(is_dotted)
+                && text.get(bytes.end..).is_some_and(|rest| rest.starts_with('.'))
+            {
+                bytes.end += 1;
+            }
             let word = text.get(bytes.clone())?;
             let written = word
                 .strip_suffix("'s")
@@ -89,6 +94,13 @@ fn joined<'a>(words: &'a [Token], part: impl Fn(&'a Token) -> &'a str) -> String
     words.iter().map(part).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a word is letters with full stops between them, which has one at its end too: *U.S.*
+fn is_dotted(word: &str) -> bool {
+    let mut parts = word.split('.').map(|part| part.chars());
+    word.contains('.')
+        && parts.all(|mut c| c.next().is_some_and(char::is_alphabetic) && c.next().is_none())
+}
+
 /// Whether a word in lower case only holds a sentence together.
 fn is_function_word(word: &str) -> bool {
     FUNCTION_WORDS.binary_search(&word).is_ok()
@@ -117,6 +129,17 @@ const FUNCTION_WORDS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn abbreviations_keep_their_last_stop() {
+        let written = |text| tokens(text).into_iter().map(|t| t.written).collect::<Vec<_>>();
+        assert_eq!(
+            written("The U.S. Senate left the D.N.C. at 2.5."),
+            ["The", "U.S.", "Senate", "left", "the", "D.N.C.", "at", "2.5"]
+        );
+        assert_eq!(written("U.S.’s"), ["U.S.", "s"]);
+        assert!(tokens("the U.S. Senate")[2].joined);
+    }
 
     fn keys(text: &str, longest: usize) -> Vec<String> {
         terms(&tokens(text), longest).map(|t| t.key).collect()
