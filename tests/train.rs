@@ -215,6 +215,8 @@ fn few_sentences_are_learnt_from_pairs_first() {
     assert!(text.contains("weather"), "{text}");
     let bundle = bench.bundle("few");
     assert!(bundle.meta.training.contains_key("contrast"));
+    // So few to choose by cannot tell epochs apart: the last is taken.
+    assert_eq!(bundle.meta.training["best_epoch"].as_integer(), Some(5));
     let model = Model::load(&bundle, &Device::Cpu).unwrap();
     let prepared = model.prepare("Drought gripped the villages beside the road.", &[]).unwrap();
     let predictions = model.predict(&[&prepared.units[0]]).unwrap();

@@ -13,13 +13,25 @@ use super::encoder::{Linear, Parameters};
 pub enum Head {
     /// Learnt from labelled sentences.
     Learnt {
-        /// From the features to half the encoder's width.
+        /// What it looks at.
+        reads: Reads,
+        /// From there to half the encoder's width.
         hidden: Linear,
         /// From there to the labels.
         output: Linear,
     },
     /// The likeness of the sentence to a label's description.
     Likeness(Likeness),
+}
+
+/// What a learnt head looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// All features.
+    Everything,
+    /// The mean of the sentence's tokens, brought to length 1: what pairs of sentences are compared
+    /// by, so all that a stage of pairs teaches (SetFit, Tunstall et al. 2022).
+    Direction,
 }
 
 /// Logits from cosines: of the sentence's mean vector, mapped as the bundle maps its sentence
@@ -57,24 +69,36 @@ impl Head {
                 kind: layer.kind,
             }));
         }
-        Ok(Head::Learnt {
-            hidden: Linear::load(features(layer, width), width / 2, vb.pp("hidden"))?,
-            output: Linear::load(width / 2, layer.labels.len(), vb.pp("output"))?,
-        })
+        // Which of the two it is, its weights' shape tells.
+        let all = features(layer, width);
+        let direction = Linear::load(width, width / 2, vb.pp("hidden"));
+        let (reads, hidden) = match direction {
+            Ok(hidden) if layer.kind != LayerKind::Target => (Reads::Direction, hidden),
+            _ => (Reads::Everything, Linear::load(all, width / 2, vb.pp("hidden"))?),
+        };
+        let output = Linear::load(width / 2, layer.labels.len(), vb.pp("output"))?;
+        Ok(Head::Learnt { reads, hidden, output })
     }
 
-    /// A new head with small random weights.
+    /// A new head with small random weights. One for a target reads everything: what is said of it
+    /// stands at its mentions.
     ///
     /// # Errors
     /// If the device refuses the tensors.
     pub fn random(
         layer: &Layer,
         width: usize,
+        reads: Reads,
         rng: &mut impl rand::Rng,
         device: &Device,
     ) -> Result<Self> {
+        let (reads, read) = match (reads, layer.kind) {
+            (Reads::Direction, LayerKind::Single | LayerKind::Multi) => (Reads::Direction, width),
+            _ => (Reads::Everything, features(layer, width)),
+        };
         Ok(Head::Learnt {
-            hidden: Linear::random(features(layer, width), width / 2, rng, device)?,
+            reads,
+            hidden: Linear::random(read, width / 2, rng, device)?,
             output: Linear::random(width / 2, layer.labels.len(), rng, device)?,
         })
     }
@@ -89,8 +113,12 @@ impl Head {
             None => Ok(x),
         };
         match self {
-            Head::Learnt { hidden, output } => {
-                let hidden = gelu(&hidden.forward(&drop(features.clone())?)?)?;
+            Head::Learnt { reads, hidden, output } => {
+                let read = match reads {
+                    Reads::Everything => features.clone(),
+                    Reads::Direction => unit_length(&mean(features, features.dim(1)? / 2)?)?,
+                };
+                let hidden = gelu(&hidden.forward(&drop(read)?)?)?;
                 output.forward(&drop(hidden)?)
             }
             Head::Likeness(likeness) => likeness.forward(features),
@@ -100,7 +128,7 @@ impl Head {
     /// The parameters with their names under `prefix`.
     pub fn parameters_mut<'a>(&'a mut self, prefix: &str, into: &mut Parameters<'a>) {
         match self {
-            Head::Learnt { hidden, output } => {
+            Head::Learnt { hidden, output, .. } => {
                 hidden.parameters_mut(&format!("{prefix}.hidden"), into);
                 output.parameters_mut(&format!("{prefix}.output"), into);
             }
@@ -112,13 +140,22 @@ impl Head {
     }
 }
 
+/// The mean of a sentence's tokens: features are the first token's vector and then the mean of all.
+fn mean(features: &Tensor, width: usize) -> Result<Tensor> {
+    features.narrow(1, width, width)?.contiguous()
+}
+
+/// Rows brought to length 1.
+fn unit_length(rows: &Tensor) -> Result<Tensor> {
+    let length = (rows.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
+    rows.broadcast_div(&length)
+}
+
 impl Likeness {
     fn forward(&self, features: &Tensor) -> Result<Tensor> {
         let (_, width) = self.labels.dims2()?;
-        // Features are the first token's vector and then the mean of all.
-        let mapped = self.map.forward(&features.narrow(1, width, width)?.contiguous()?)?;
-        let length = (mapped.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
-        let cosines = mapped.broadcast_div(&length)?.matmul(&self.labels.t()?)?;
+        let mapped = unit_length(&self.map.forward(&mean(features, width)?)?)?;
+        let cosines = mapped.matmul(&self.labels.t()?)?;
         match self.kind {
             LayerKind::Multi => cosines.affine(COSINE_SCALE, -COSINE_SCALE * EVEN_COSINE),
             _ => cosines * COSINE_SCALE,

@@ -12,7 +12,7 @@ use super::recipe::Recipe;
 use crate::error::{Error, Result};
 use crate::model::bundle::FORMAT;
 use crate::model::encoder::{Encoder, EncoderConfig, block_of};
-use crate::model::heads::Head;
+use crate::model::heads::{Head, Reads};
 use crate::model::hub::EncoderFiles;
 use crate::model::{Codebook, Meta, Model, load_weights};
 use crate::text::tokens::Tokenizer;
@@ -33,6 +33,8 @@ pub(super) fn fresh_model(
     let encoder = Encoder::load(vb.clone(), &config)
         .map_err(|e| Error::model(&base.place, format!("model.safetensors: {e}")))?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ 0x5eed);
+    // What a stage of pairs moves is the direction of sentences' means.
+    let reads = if recipe.contrast.is_some() { Reads::Direction } else { Reads::Everything };
     let heads = codebook
         .layers
         .iter()
@@ -40,7 +42,7 @@ pub(super) fn fresh_model(
             // A bundle as the base: layers that it has already go on from where they are.
             let trained = vb.pp("layers").pp(&l.name);
             Head::load(l, config.width, trained)
-                .or_else(|_| Head::random(l, config.width, &mut rng, &device))
+                .or_else(|_| Head::random(l, config.width, reads, &mut rng, &device))
         })
         .collect::<candle_core::Result<_>>()?;
     let meta = Meta {

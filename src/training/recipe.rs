@@ -320,7 +320,7 @@ impl Recipe {
         }
         let few = bytes < FEW_BYTES;
         let optimizer = if few {
-            Optimizer { epochs: 40, encoder_rate: 0.0, patience: 10, ..Optimizer::default() }
+            Optimizer { epochs: 20, encoder_rate: 0.0, patience: 10, ..Optimizer::default() }
         } else {
             Optimizer { encoder_rate: 6e-5, freeze_words: true, ..Optimizer::default() }
         };

@@ -81,8 +81,8 @@ pub struct Run<'a> {
     pub base: EncoderFiles,
     /// What is learnt from.
     pub train: &'a [Example],
-    /// What the best epoch is chosen and the layers are calibrated by; if empty, the last epoch
-    /// is taken and nothing is calibrated.
+    /// What the best epoch is chosen and the layers are calibrated by; if fewer than 50, the last
+    /// epoch is taken; if empty, nothing is calibrated.
     pub dev: &'a [Example],
     /// What a teacher says, of the training part and of sentences without labels.
     pub lesson: Option<&'a Lesson>,
@@ -105,6 +105,9 @@ pub struct Lesson {
     /// Sentences without labels, and what it says of them.
     pub unlabelled: Vec<(Unlabelled, Opinion)>,
 }
+
+/// A dev part of fewer sentences cannot tell one epoch from the next: the last is taken.
+const CHOOSES: usize = 50;
 
 /// Fine-tunes the base on the training part as the recipe says, keeps the epoch that does best
 /// on the dev part and calibrates on it. Runs on the CPU.
@@ -212,7 +215,7 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         calibrate(&mut model, dev, &predictions);
         let layers = layer_scores(codebook, &evaluation(&model, dev, &predictions, 0));
         let score = layers.values().sum::<f64>() / layers.len().max(1) as f64;
-        let better = dev.is_empty() || at.best.is_none_or(|(s, _)| score > s);
+        let better = dev.len() < CHOOSES || at.best.is_none_or(|(s, _)| score > s);
         let loss = std::mem::take(&mut at.epoch_loss) / steps_per_epoch as f32;
         observe(Event::Epoch { epoch, loss, score, layers, best: better });
         if better {
