@@ -4,7 +4,7 @@
 //! No parser is used. The cuts are those that can be told from the words themselves:
 //! strong punctuation, long quotations, relative and adverbial clauses, the complement of
 //! a verb of saying, and the verb of saying that trails after a quotation. What two commas set
-//! off, *the meeting, set to be the first since spring, is on Monday*, is a report of its own, and
+//! off, *the vote, held for the closest in years, is on Monday*, is a report of its own, and
 //! the clause that it stands in goes on behind it (supplements: Huddleston and Pullum 2002,
 //! chapter 15).
 
@@ -204,13 +204,13 @@ mod tests {
 
     #[test]
     fn what_commas_set_off_is_a_report_of_its_own() {
-        let text = "The border council meeting, set to be the first one since 2019, is expected on \
+        let text = "The growers council vote, held by many for the closest in years, is due on \
                     Monday, the office said.";
         assert_eq!(
             cut(text),
             [
-                "The border council meeting, set to be the first one since 2019, is expected on Monday",
-                "set to be the first one since 2019"
+                "The growers council vote, held by many for the closest in years, is due on Monday",
+                "held by many for the closest in years"
             ]
         );
         let chars: Vec<char> = text.chars().collect();

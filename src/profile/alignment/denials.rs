@@ -1,4 +1,4 @@
-//! Denials that do not say what they deny: *The allegations have been dismissed by Moscow*. By its
+//! Denials that do not say what they deny: *The allegations were dismissed by the ministry*. By its
 //! own words such a clause is like any other denial; what it is about stands in the clause before.
 //!
 //! *Allegation*, *charge* and their like stand for a clause: shell nouns (Schmid 2000, English
@@ -71,17 +71,17 @@ mod tests {
     #[test]
     fn a_denial_without_its_object_is_told_from_others() {
         for text in [
-            "The allegations have been consistently dismissed by Moscow",
-            "a charge repeatedly denied by the Kremlin",
+            "The allegations were firmly dismissed by Halvia",
+            "a charge angrily denied by the Halvian Standard",
             "These claims are false",
         ] {
             assert!(denies(text), "{text}");
         }
         for text in [
-            "The Kremlin has dismissed allegations that it plans to invade Ukraine",
+            "Halvia dismissed allegations that its barges had flooded the valley",
             "The court rejected the appeal",
             "The charges were filed on Monday",
-            "Moscow repeated the allegations",
+            "Ketria repeated the allegations",
             "",
         ] {
             assert!(!denies(text), "{text}");

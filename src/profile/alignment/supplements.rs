@@ -1,4 +1,4 @@
-//! What two commas set off within a sentence: *the meeting, set to be the first since spring, is on
+//! What two commas set off within a sentence: *the vote, held for the closest in years, is on
 //! Monday* (supplements: Huddleston and Pullum 2002, The Cambridge Grammar of the English Language,
 //! chapter 15). Told by the word that begins it.
 
