@@ -3,7 +3,7 @@
 //! The loops are plain; [`pulp`] compiles them once for each instruction set and picks one
 //! when the program runs.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rten_simd::SimdUnaryOp;
 
 use crate::model::encoder::ops::norm::{moments, scale_and_shift};
@@ -15,24 +15,38 @@ pub fn gelu(x: &mut [f32]) {
 
 /// Layer norm of each row of `x`, whose width is that of `weight`.
 pub fn norm(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
-    Arch::new().dispatch(|| {
-        for row in x.chunks_exact_mut(weight.len()) {
-            let (mean, scale) = moments(row, eps);
-            scale_and_shift(row, mean, scale, weight, bias);
-        }
-    });
+    Arch::new().dispatch(Norm { x, add: None, weight, bias, eps });
 }
 
 /// `x = norm(x + y)`, row by row.
 pub fn add_and_norm(x: &mut [f32], y: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
-    Arch::new().dispatch(|| {
+    Arch::new().dispatch(Norm { x, add: Some(y), weight, bias, eps });
+}
+
+struct Norm<'a> {
+    x: &'a mut [f32],
+    add: Option<&'a [f32]>,
+    weight: &'a [f32],
+    bias: &'a [f32],
+    eps: f32,
+}
+
+impl WithSimd for Norm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Norm { x, add, weight, bias, eps } = self;
         let width = weight.len();
-        for (x, y) in x.chunks_exact_mut(width).zip(y.chunks_exact(width)) {
-            x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+        let mut add = add.map(|y| y.chunks_exact(width));
+        for x in x.chunks_exact_mut(width) {
+            if let Some(y) = add.as_mut().and_then(Iterator::next) {
+                x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+            }
             let (mean, scale) = moments(x, eps);
             scale_and_shift(x, mean, scale, weight, bias);
         }
-    });
+    }
 }
 
 /// The step and the zero point of a row quantised to `u8`.
@@ -45,22 +59,25 @@ pub struct Quantised {
 }
 
 /// Quantises a row to 0..=255 between its smallest and largest value (0 always among them):
-/// `x ≈ (q − zero) · scale`.
+/// `x ≈ (q − zero) · scale`. What `q` has beyond the row stays as it is.
 pub fn quantise(x: &[f32], q: &mut [u8]) -> Quantised {
-    /// Adding this rounds a float of small magnitude to an integer in its lowest bits.
-    const ROUND: f32 = 12_582_912.0;
-    Arch::new().dispatch(|| {
-        let (mut low, mut high) = ([0f32; 16], [0f32; 16]);
-        let chunks = x.chunks_exact(16);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for ((low, high), x) in low.iter_mut().zip(&mut high).zip(chunk) {
-                *low = if *x < *low { *x } else { *low };
-                *high = if *x > *high { *x } else { *high };
-            }
-        }
-        let low = low.iter().chain(rest).fold(0f32, |a, b| a.min(*b));
-        let high = high.iter().chain(rest).fold(0f32, |a, b| a.max(*b));
+    Arch::new().dispatch(Quantise { x, q })
+}
+
+struct Quantise<'a> {
+    x: &'a [f32],
+    q: &'a mut [u8],
+}
+
+impl WithSimd for Quantise<'_> {
+    type Output = Quantised;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Quantised {
+        /// Adding this rounds a float of small magnitude to an integer in its lowest bits.
+        const ROUND: f32 = 12_582_912.0;
+        let Quantise { x, q } = self;
+        let (low, high) = range(x);
         let scale = (high - low) / 255.0;
         if !(scale > 0.0 && scale.is_finite()) {
             q.fill(0);
@@ -75,7 +92,32 @@ pub fn quantise(x: &[f32], q: &mut [u8]) -> Quantised {
             *q = value.to_bits() as u8;
         }
         Quantised { scale, zero: zero as u8 }
-    })
+    }
+}
+
+/// The smallest and the largest value, and 0.
+#[inline(always)]
+fn range(x: &[f32]) -> (f32, f32) {
+    let smaller = |a: f32, b: f32| if b < a { b } else { a };
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (mut low, mut high) = ([0f32; 32], [0f32; 32]);
+    let (chunks, rest) = x.as_chunks::<32>();
+    for chunk in chunks {
+        for i in 0..chunk.len() {
+            low[i] = smaller(low[i], chunk[i]);
+            high[i] = larger(high[i], chunk[i]);
+        }
+    }
+    // Halves on one another: one after the other each would wait for the one before.
+    let mut half = low.len();
+    while half > 1 {
+        half /= 2;
+        for i in 0..half {
+            low[i] = smaller(low[i], low[i + half]);
+            high[i] = larger(high[i], high[i + half]);
+        }
+    }
+    rest.iter().fold((low[0], high[0]), |(low, high), x| (smaller(low, *x), larger(high, *x)))
 }
 
 /// What belongs to the output channels of 8-bit weights.
@@ -83,18 +125,33 @@ pub fn quantise(x: &[f32], q: &mut [u8]) -> Quantised {
 pub struct Channels {
     /// What one step of a channel's weights is worth.
     pub scales: Vec<f32>,
-    /// The sum of its weights, in steps.
-    pub sums: Vec<i32>,
+    /// The sum of its weights, in steps; a whole number.
+    pub sums: Vec<f32>,
 }
 
 /// `y += (sums − zero · channel's sum) · row's step · channel's step`: the product of a
-/// quantised row and the weights.
+/// quantised row and the weights. All whole numbers here must be below 2²⁴, so that floats hold them.
 pub fn add_dequantised(sums: &[i32], row: Quantised, channels: &Channels, y: &mut [f32]) {
-    Arch::new().dispatch(|| {
-        let zero = i32::from(row.zero);
+    Arch::new().dispatch(AddDequantised { sums, row, channels, y });
+}
+
+struct AddDequantised<'a> {
+    sums: &'a [i32],
+    row: Quantised,
+    channels: &'a Channels,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for AddDequantised<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let AddDequantised { sums, row, channels, y } = self;
+        let zero = f32::from(row.zero);
         let channels = channels.scales.iter().zip(&channels.sums);
         for ((y, sum), (scale, of_weights)) in y.iter_mut().zip(sums).zip(channels) {
-            *y += (*sum - zero * of_weights) as f32 * (row.scale * scale);
+            *y += (*sum as f32 - zero * of_weights) * (row.scale * scale);
         }
-    });
+    }
 }

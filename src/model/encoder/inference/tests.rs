@@ -114,10 +114,43 @@ proptest! {
             prop_assert!((x - back).abs() <= row.scale * 1.01, "{x} came back as {back}");
         }
         // With weights of one, the product is the sum of the inputs.
-        let channels = Channels { scales: vec![1.0], sums: vec![x.len() as i32] };
+        let channels = Channels { scales: vec![1.0], sums: vec![x.len() as f32] };
         let mut y = [0.25];
         add_dequantised(&[q.iter().map(|q| i32::from(*q)).sum()], row, &channels, &mut y);
         let expected = x.iter().sum::<f32>() + 0.25;
         prop_assert!((y[0] - expected).abs() <= x.len() as f32 * row.scale + 1e-3);
+    }
+}
+
+/// Attention by panels is that of the trainable encoder, sentences of a token and of many tiles.
+#[test]
+fn attention_agrees_with_the_trainable_one() {
+    let (heads, width) = (3, 24);
+    let offsets = [0, 1, 6, 20, 87];
+    let qkv = random(87 * 3 * width, 5);
+    let mut out = vec![f32::NAN; 87 * width];
+    let mut buffers = super::attention::Buffers::default();
+    super::attention::attend(&qkv, &offsets, heads, None, &mut out, &mut buffers);
+    let qkv = Tensor::from_vec(qkv, (87, 3 * width), &Device::Cpu).unwrap();
+    let plain = crate::model::encoder::ops::attention::attention(&qkv, &offsets, heads, None);
+    let plain: Vec<f32> = plain.unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let difference = out.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < 1e-6, "{difference}");
+}
+
+/// A model gives the same labels whichever kernel a CPU has.
+#[test]
+fn both_kernels_of_integers_give_the_same_bits() {
+    for (rows, inputs, outputs) in [(1, 5, 3), (14, 384, 64), (31, 70, 45), (3, 800, 33)] {
+        let weights = random(outputs * inputs, 1);
+        let bias = random(outputs, 2);
+        let x = random(rows * inputs, 3);
+        let here = Dense::new(&weights, bias.clone(), inputs, Weights::Int8).unwrap();
+        let results = [here, Dense::without_vnni(&weights, bias, inputs)].map(|dense| {
+            let mut y = vec![f32::NAN; rows * outputs];
+            dense.forward(&x, &mut y, &mut Scratch::default()).unwrap();
+            y.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        });
+        assert_eq!(results[0], results[1], "{rows} rows, {inputs} inputs, {outputs} outputs");
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn padded(
 
 /// The same on plain slices: `qkv` (rows, 3 · width) to `out` (rows, width). `weights` is a
 /// buffer whose contents do not matter.
-pub(crate) fn attend(
+fn attend(
     qkv: &[f32],
     offsets: &[usize],
     heads: usize,
