@@ -1,12 +1,14 @@
-//! How near the encoder comes to what the machine's matrix kernels can do.
+//! How near the encoder comes to what the machine can do at most.
 //!
 //!     cargo bench --bench roofline -- [--threads N] [--charts FOLDER]
 //!
-//! Measures the matrix products of the built-in model's shapes alone, weights laid out before,
-//! then the whole encoder with its heads by length of sentence and by tokens in a batch. Prints
+//! Measures how fast the cores multiply and add what already is in their registers: fused
+//! multiply-adds of floats and, where there is AVX-512 VNNI, dot products of four 8-bit integers.
+//! Then the whole encoder with its heads by length of sentence and by tokens in a batch. Prints
 //! Markdown; draws `rate-by-length.svg` and `rate-by-batch.svg` into the folder, if one is given.
 
 use std::error::Error;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,13 +17,15 @@ use clap::Parser;
 use parallax::model::predict::{Batching, predict_all};
 use parallax::model::{Bundle, Model, Precision, PrecisionChoice, Unit};
 use plotters::prelude::*;
-use rten_gemm::{GemmExecutor, GemmInT, GemmInputA, GemmInputB, GemmOptions, GemmOutT};
-use rten_tensor::NdTensorView;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Tokens in all sentences of one measurement.
 const TOKENS: usize = 8192;
-/// Rows of a product: a batch of the default size has about so many.
-const ROWS: usize = 1024;
+/// Sums that a core works on at a time when its peak is measured: enough for two units with a
+/// latency of four cycles.
+const SUMS: usize = 12;
+/// Steps between two looks at the clock.
+const STEPS: usize = 100_000;
 /// Repetitions of which the median counts.
 const TIMES: usize = 7;
 const LENGTHS: [usize; 6] = [8, 16, 24, 32, 64, 128];
@@ -81,12 +85,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut batching = Batching::for_device(&Device::Cpu);
     batching.workers = args.threads.unwrap_or(batching.workers);
     let workers = batching.workers;
-    let peaks = [
-        peak::<f32, f32, f32>(&shape, workers, |i| (i % 7) as f32 - 3.0, |i| (i % 5) as f32 - 2.0)?,
-        peak::<u8, i8, i32>(&shape, workers, |i| (i % 200) as u8, |i| (i % 100) as i8 - 50)?,
-    ];
-    println!("Matrix products of the model's shapes alone, {workers} threads:");
-    println!("{:.0} GFLOP/s in f32, {:.0} GOP/s in int8\n", peaks[0] / 1e9, peaks[1] / 1e9);
+    let peaks = [Some(peak(workers, || Arch::new().dispatch(Floats))), bytes_peak(workers)];
+    let said =
+        peaks.map(|peak| peak.map_or("not measured".into(), |p| format!("{:.0} G", p / 1e9)));
+    println!("Operations a second in registers, {workers} threads:");
+    println!("{} in f32, {} in int8\n", said[0], said[1]);
 
     let precisions = [Precision::F32, Precision::Int8];
     let models = precisions
@@ -101,16 +104,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(found)
     };
     println!(
-        "| tokens | MFLOP | f32, sentences/s | of the products' rate | int8, sentences/s | of the products' rate |"
+        "| tokens | MFLOP | f32, sentences/s | of the peak | int8, sentences/s | of the peak |"
     );
     println!("|---:|---:|---:|---:|---:|---:|");
     let mut by_length = Vec::new();
     for length in LENGTHS {
         let rate = rates(length, batching)?;
         let operations = shape.operations(length);
-        let share = |i: usize| 100.0 * rate[i] * operations / peaks[i];
+        let share = |i: usize| {
+            let share = |peak| format!("{:.0}%", 100.0 * rate[i] * operations / peak);
+            peaks[i].map_or(String::new(), share)
+        };
         println!(
-            "| {length} | {:.0} | {:.0} | {:.0}% | {:.0} | {:.0}% |",
+            "| {length} | {:.0} | {:.0} | {} | {:.0} | {} |",
             operations / 1e6,
             rate[0],
             share(0),
@@ -140,60 +146,67 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// Operations a second of the matrix kernel, each thread with products of its own.
-fn peak<A, B, C>(
-    shape: &Shape,
-    threads: usize,
-    a: fn(usize) -> A,
-    b: fn(usize) -> B,
-) -> Result<f64, Box<dyn Error>>
-where
-    A: GemmInT + Send + Sync,
-    B: GemmInT + Send + Sync,
-    C: GemmOutT + Default + Send + Sync,
-    GemmExecutor<A, B, C>: Default,
-{
-    let one = || -> f64 {
-        let gemm = GemmExecutor::<A, B, C>::default();
-        let mut products = shape.layers().map(|(inputs, outputs)| {
-            let weights: Vec<B> = (0..inputs * outputs).map(b).collect();
-            let weights = NdTensorView::from_data([outputs, inputs], &weights[..]);
-            let x: Vec<A> = (0..ROWS * inputs).map(a).collect();
-            (
-                (x, inputs),
-                gemm.prepack_b(weights.transposed()),
-                vec![C::default(); ROWS * outputs],
-                2.0 * (ROWS * inputs * outputs) as f64,
-            )
-        });
+/// Operations a second of all threads, each of which calls `run` again and again; `run` gives the
+/// number of its operations.
+fn peak(threads: usize, run: impl Fn() -> usize + Sync) -> f64 {
+    let one = || {
         let started = Instant::now();
-        let mut operations = 0.0;
+        let mut operations = 0;
         while started.elapsed() < Duration::from_secs(2) {
-            for ((x, inputs), weights, y, n) in &mut products {
-                let done = gemm.gemm(
-                    y,
-                    GemmInputA::Unpacked(NdTensorView::from_data([ROWS, *inputs], &x[..])),
-                    GemmInputB::Packed(weights),
-                    GemmOptions::default(),
-                );
-                done.expect("shapes that fit");
-                operations += *n;
-            }
+            operations += run();
         }
-        operations / started.elapsed().as_secs_f64()
-    };
-    // The kernel would spread over all threads of rayon's pool, and wait for them.
-    let alone = || -> Result<f64, rayon::ThreadPoolBuildError> {
-        Ok(rayon::ThreadPoolBuilder::new().num_threads(1).build()?.install(one))
+        operations as f64 / started.elapsed().as_secs_f64()
     };
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(alone)).collect();
-        let mut all = 0.0;
-        for thread in running {
-            all += thread.join().map_err(|_| "a thread failed")??;
-        }
-        Ok(all)
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum()
     })
+}
+
+/// Fused multiply-adds of floats.
+struct Floats;
+
+impl WithSimd for Floats {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let x = simd.splat_f32s(black_box(0.5));
+        let mut sums = [simd.splat_f32s(0.0); SUMS];
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(x, x, *sum);
+            }
+        }
+        black_box(sums);
+        2 * STEPS * SUMS * S::F32_LANES
+    }
+}
+
+/// Dot products of four 8-bit integers, where the CPU has them for 512 bits.
+fn bytes_peak(threads: usize) -> Option<f64> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+        // SAFETY: the CPU has what the function was compiled for.
+        return Some(peak(threads, || unsafe { bytes() }));
+    }
+    let _ = threads;
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn bytes() -> usize {
+    use std::arch::x86_64::*;
+    let x = _mm512_set1_epi8(black_box(1));
+    let mut sums = [_mm512_setzero_si512(); SUMS];
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = _mm512_dpbusd_epi32(*sum, x, x);
+        }
+    }
+    black_box(sums);
+    2 * STEPS * SUMS * 64
 }
 
 /// Sentences of `length` tokens that the model labels in a second. Random word pieces: what a

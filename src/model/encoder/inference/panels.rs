@@ -201,7 +201,6 @@ impl Product<'_> {
     }
 
     /// The panel whose first channel is `first`, with `N` rows from `row` on.
-    #[expect(clippy::needless_range_loop, reason = "loops of fixed length become registers")]
     #[inline(always)]
     fn tile<S: Simd, const N: usize>(
         &mut self,
