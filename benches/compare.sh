@@ -26,6 +26,10 @@ for line in sys.stdin:
     if message.get("executable") and message["target"]["name"] == "rate":
         print(message["executable"])')
 
+CARGO_TARGET_DIR=$target/peers/candle cargo build --release --quiet \
+  --manifest-path benches/peers/candle/Cargo.toml
+candle=$target/peers/candle/release/candle-peer
+
 ours() { "$rate" "$1" "$bundle" "$sentences" --threads "$threads" >>"$results"; }
 peer() {
   "$python" benches/peers/encode.py "$1" "$bundle" "$sentences" --threads "$threads" \
@@ -38,6 +42,6 @@ for ((round = 1; round <= rounds; round++)); do
   ours int8
   peer onnx-int8
   peer pytorch
-  ours candle
+  RAYON_NUM_THREADS=$threads "$candle" "$bundle" "$sentences" >>"$results"
 done
 "$python" benches/peers/table.py "$results"

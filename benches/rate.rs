@@ -3,19 +3,16 @@
 //!
 //!     cargo bench --bench rate -- ENGINE BUNDLE SENTENCES.jsonl [--threads N] [--passes N]
 //!
-//! ENGINE is f32, int8, bf16, f16 (ours) or candle (candle-transformers' own BERT, padded, as it
-//! comes). Reading, tokenizing and loading are not timed; one pass warms up. Prints one JSON line.
-//! Ours computes all heads too; the others only the encoder.
+//! ENGINE is f32, int8, bf16 or f16. Reading, tokenizing and loading are not timed; one pass warms up.
+//! Prints one JSON line. Ours computes all heads too; the others only the encoder.
 
 use std::error::Error;
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::BertModel;
+use candle_core::Device;
 use clap::Parser;
 use parallax::model::predict::{Batching, predict_all};
-use parallax::model::{Bundle, Model, PrecisionChoice, Unit, load_weights};
+use parallax::model::{Bundle, Model, PrecisionChoice, Unit};
 
 #[derive(Parser)]
 struct Args {
@@ -29,9 +26,6 @@ struct Args {
     /// Most tokens in a batch of ours
     #[arg(long)]
     tokens: Option<usize>,
-    /// Sentences in a batch of candle's
-    #[arg(long, default_value_t = 32)]
-    batch: usize,
     /// Only sentences of so many tokens, such as 16-32
     #[arg(long, value_parser = range)]
     lengths: Option<(usize, usize)>,
@@ -45,9 +39,6 @@ struct Args {
     bench: bool,
 }
 
-/// One pass over all sentences; gives their vectors.
-type Pass<'a> = dyn FnMut() -> Result<Vec<Vec<f32>>, Box<dyn Error>> + 'a;
-
 fn range(text: &str) -> Result<(usize, usize), String> {
     let (from, to) = text.split_once('-').ok_or("write FROM-TO")?;
     let parse = |s: &str| s.parse().map_err(|e| format!("{s}: {e}"));
@@ -58,13 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let bundle = Bundle::open(&args.bundle)?;
     let devices = args.device.open_all()?;
-    let device = devices[0].clone();
-    let stock = args.engine == "candle";
-    if !stock {
-        // As the program does: a worker has a core of its own.
-        // SAFETY: no other thread has been started yet.
-        unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
-    }
+    // As the program does: a worker has a core of its own.
+    // SAFETY: no other thread has been started yet.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     let plain = Model::load(&bundle, &Device::Cpu)?;
     let units: Vec<Unit> = std::fs::read_to_string(&args.sentences)?
         .lines()
@@ -77,22 +64,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, Box<dyn Error>>>()?;
     let within = |u: &&Unit| args.lengths.is_none_or(|(a, b)| (a..=b).contains(&u.ids.len()));
     let units: Vec<&Unit> = units.iter().filter(within).collect();
-    let mut batching = Batching::for_device(&device);
+    let mut batching = Batching::for_device(&devices[0]);
     batching.workers = args.threads.unwrap_or(batching.workers);
     batching.tokens = args.tokens.unwrap_or(batching.tokens);
 
-    let mut run: Box<Pass> = if stock {
-        let model = stock_model(&bundle, &device)?;
-        let (units, batch) = (&units, args.batch);
-        Box::new(move || stock_pass(&model, units, batch, &device))
-    } else {
-        let precision: PrecisionChoice = args.engine.parse()?;
-        let model = Model::load_for_scoring(&bundle, &devices, precision)?;
-        let units = &units;
-        Box::new(move || {
-            let predictions = predict_all(&model, units, batching, &|_| {})?;
-            Ok(predictions.into_iter().map(|p| p.vector).collect())
-        })
+    let precision: PrecisionChoice = args.engine.parse()?;
+    let model = Model::load_for_scoring(&bundle, &devices, precision)?;
+    let run = || -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
+        let predictions = predict_all(&model, &units, batching, &|_| {})?;
+        Ok(predictions.into_iter().map(|p| p.vector).collect())
     };
     let mut vectors = run()?;
     let mut seconds = Vec::new();
@@ -115,42 +95,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::write(path, serde_json::to_string(&vectors)?)?;
     }
     Ok(())
-}
-
-fn stock_model(bundle: &Bundle, device: &Device) -> Result<BertModel, Box<dyn Error>> {
-    let weights = load_weights(&bundle.weights, device, &bundle.place)?;
-    let vb = VarBuilder::from_tensors(weights, DType::F32, device);
-    Ok(BertModel::load(vb, &serde_json::from_slice(&bundle.config)?)?)
-}
-
-fn stock_pass(
-    model: &BertModel,
-    units: &[&Unit],
-    batch: usize,
-    device: &Device,
-) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
-    let mut order: Vec<usize> = (0..units.len()).collect();
-    order.sort_by_key(|&i| units[i].ids.len());
-    let mut vectors = vec![Vec::new(); units.len()];
-    for batch in order.chunks(batch) {
-        let longest = batch.iter().map(|&i| units[i].ids.len()).max().unwrap_or(0);
-        let (mut ids, mut mask) = (Vec::new(), Vec::new());
-        for &i in batch {
-            let length = units[i].ids.len();
-            ids.extend(
-                units[i].ids.iter().copied().chain(std::iter::repeat_n(0, longest - length)),
-            );
-            mask.extend((0..longest).map(|at| u32::from(at < length)));
-        }
-        let shape = (batch.len(), longest);
-        let ids = Tensor::from_vec(ids, shape, device)?;
-        let mask = Tensor::from_vec(mask, shape, device)?;
-        let hidden = model.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
-        let weights = mask.to_dtype(DType::F32)?.unsqueeze(2)?;
-        let mean = hidden.broadcast_mul(&weights)?.sum(1)?.broadcast_div(&weights.sum(1)?)?;
-        for (&i, vector) in batch.iter().zip(mean.to_vec2::<f32>()?) {
-            vectors[i] = vector;
-        }
-    }
-    Ok(vectors)
 }
