@@ -257,14 +257,15 @@ fn chart(path: &Path, what: &str, rates: &[(usize, [f64; 2])]) -> Result<(), Box
         .draw()?;
     let looks = [("f32", RGBColor(90, 95, 102)), ("int8", RGBColor(0, 88, 143))];
     for (i, (name, colour)) in looks.into_iter().enumerate() {
-        let points = rates.iter().enumerate().map(|(at, (_, rate))| (at as f64, rate[i] / 1000.0));
+        let mut points =
+            rates.iter().enumerate().map(|(at, (_, rate))| (at as f64, rate[i] / 1000.0));
         chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
         chart.draw_series(points.clone().map(|p| Circle::new(p, 3, colour.filled())))?;
         let label = |p| {
             EmptyElement::at(p)
                 + Text::new(name, (8, -6), ("sans-serif", 14).into_font().color(&colour))
         };
-        chart.draw_series(points.last().map(label))?;
+        chart.draw_series(points.next_back().map(label))?;
     }
     root.present()?;
     Ok(())
