@@ -1,4 +1,4 @@
-//! One linear layer with its weights packed for the matrix kernel.
+//! One linear layer with its weights laid out for the kernel that this CPU runs best.
 
 use std::ops::Range;
 
@@ -66,7 +66,7 @@ pub fn int8_is_fast() -> bool {
 }
 
 impl Dense {
-    /// Packs `weights` (outputs, inputs).
+    /// Lays out `weights` (outputs, inputs).
     ///
     /// # Errors
     /// If the lengths do not fit.
@@ -133,6 +133,7 @@ impl Dense {
     }
 }
 
+/// Whether the CPU has AVX-512 VNNI.
 fn has_vnni() -> bool {
     #[cfg(target_arch = "x86_64")]
     return vnni::is_available();

@@ -98,13 +98,7 @@ impl Panels {
         for (at, weights) in panels.enumerate() {
             let first = at * WIDTH;
             let panel = Panel { first, inputs: self.inputs, outputs: self.outputs, weights };
-            if rows.len() < ROWS {
-                for row in 0..rows.len() {
-                    panel.multiply::<1>(row, x, rows, channels, bias, y);
-                }
-                continue;
-            }
-            // Rows cannot be done twice, as with floats: they may be added to what is there.
+            // No row may be done twice, as with floats: it may be added to what is there.
             let whole = rows.len() / ROWS * ROWS;
             for row in (0..whole).step_by(ROWS) {
                 panel.multiply::<ROWS>(row, x, rows, channels, bias, y);
