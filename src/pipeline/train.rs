@@ -236,18 +236,19 @@ pub(super) fn read_split(
     observe: &Observe<'_>,
     skipped: &mut Vec<Skip>,
 ) -> Result<(Split, Vec<Example>)> {
+    let find = |path: &Path| {
+        let given = options.data.join(path);
+        // What was written for the recipe lies beside it.
+        let own = Some(beside.join(path)).filter(|own| !given.exists() && own.exists());
+        own.unwrap_or(given)
+    };
     let mut read = |sources: &[Source]| -> Result<Vec<Example>> {
         let mut examples = Vec::new();
         for source in sources {
-            let given = options.data.join(&source.path);
-            // What was written for the recipe lies beside it.
-            let own = Some(beside.join(&source.path)).filter(|own| !given.exists() && own.exists());
-            let path = own.unwrap_or(given);
-            let read = data::read_labelled(&path, codebook, source.document_pattern.as_deref())?;
+            let read = data::read_source(source, &find, codebook)?;
             observe(Event::Skipped(&read.skipped));
             skipped.extend(read.skipped);
-            let (used, _) = data::split(read.examples, 1.0 - source.share, 0);
-            examples.extend(used);
+            examples.extend(read.examples);
         }
         Ok(examples)
     };

@@ -220,6 +220,10 @@ impl Default for LayerSettings {
 pub struct Source {
     /// The file, relative to `--data` or else to the recipe.
     pub path: PathBuf,
+    /// The articles that its rows point into, if they are stand-off labels: see
+    /// [`read_standoff`](super::data::read_standoff). A file or folder, found like `path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub articles: Option<PathBuf>,
     /// A regular expression whose first group, or whole match, cuts the document's name out of
     /// the field `document` or, where rows have none, `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -324,8 +328,12 @@ impl Recipe {
         } else {
             Optimizer { encoder_rate: 6e-5, freeze_words: true, ..Optimizer::default() }
         };
-        let source =
-            |path: &PathBuf| Source { path: path.clone(), document_pattern: None, share: 1.0 };
+        let source = |path: &PathBuf| Source {
+            path: path.clone(),
+            articles: None,
+            document_pattern: None,
+            share: 1.0,
+        };
         Ok(Recipe {
             name: codebook.name.clone(),
             version: "0.1.0".into(),

@@ -7,6 +7,7 @@ mod masking;
 mod read;
 mod recorded;
 pub(super) mod row;
+mod standoff;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::ops::Range;
 
 pub use leaks::{Overlap, overlap, without};
 pub use masking::mask_names;
-pub use read::read_labelled;
+pub use read::{read_labelled, read_source, read_standoff};
 pub use recorded::Recorded;
 
 use crate::corpus::Skip;

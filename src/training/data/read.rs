@@ -1,16 +1,18 @@
 //! A labelled file, whatever its form, to examples.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
 use super::exports::as_plain_row;
 use super::row::example;
-use super::{Answer, Example, LabelledData};
+use super::standoff::Texts;
+use super::{Answer, Example, LabelledData, split};
 use crate::corpus::{Record, Records, Skip};
 use crate::error::{Error, Result};
 use crate::model::Codebook;
+use crate::training::recipe::Source;
 
 /// Reads labelled sentences: JSON lines, JSON, CSV, TSV or Parquet, and the JSON exports of Label
 /// Studio and doccano. The form is told by the name's ending and the rows themselves.
@@ -36,15 +38,59 @@ pub fn read_labelled(
     codebook: &Codebook,
     document_pattern: Option<&str>,
 ) -> Result<LabelledData> {
+    read(path, codebook, document_pattern, None)
+}
+
+/// Reads stand-off labels: rows like those of [`read_labelled`] that have, instead of a `text`,
+/// an `article_id` with `start` and `end`, in Unicode characters, as `sentences.parquet` has them.
+/// The sentences are looked up in `articles`, read as `score` reads them. A row's `text_sha256`,
+/// eight hexadecimal digits or more, must be how the SHA-256 of the sentence begins.
+///
+/// # Errors
+/// If a file cannot be read or not one row can be used.
+pub fn read_standoff(
+    path: &Path,
+    articles: &Path,
+    codebook: &Codebook,
+    document_pattern: Option<&str>,
+) -> Result<LabelledData> {
+    read(path, codebook, document_pattern, Some(articles))
+}
+
+/// Reads the share of a recipe's file that is used. `find` says where a path of the recipe is.
+///
+/// # Errors
+/// As [`read_labelled`] and [`read_standoff`].
+pub fn read_source(
+    source: &Source,
+    find: &dyn Fn(&Path) -> PathBuf,
+    codebook: &Codebook,
+) -> Result<LabelledData> {
+    let articles = source.articles.as_deref().map(find);
+    let pattern = source.document_pattern.as_deref();
+    let mut data = read(&find(&source.path), codebook, pattern, articles.as_deref())?;
+    (data.examples, _) = split(data.examples, 1.0 - source.share, 0);
+    Ok(data)
+}
+
+fn read(
+    path: &Path,
+    codebook: &Codebook,
+    document_pattern: Option<&str>,
+    articles: Option<&Path>,
+) -> Result<LabelledData> {
     let pattern = document_pattern
         .map(Regex::new)
         .transpose()
         .map_err(|e| Error::setting(format!("document_pattern is no regular expression: {e}")))?;
+    let texts = articles.map(|articles| pointed_to(path, articles)).transpose()?;
     let mut data = LabelledData::default();
     let mut by_text: HashMap<(String, String), usize> = HashMap::new();
     for record in Records::open(path)? {
-        let parsed = record?.and_then(|Record { number, values }| {
-            as_plain_row(values, codebook)
+        let parsed = record?.and_then(|Record { number, mut values }| {
+            let filled = texts.as_ref().map_or(Ok(()), |texts| texts.fill(&mut values));
+            filled
+                .and_then(|()| as_plain_row(values, codebook))
                 .and_then(|row| example(row, codebook, pattern.as_ref()))
                 .map_err(|reason| Skip { file: path.display().to_string(), row: number, reason })
         });
@@ -79,6 +125,16 @@ pub fn read_labelled(
         )));
     }
     Ok(data)
+}
+
+/// The sentences in `articles` that the rows of `path` point to.
+fn pointed_to(path: &Path, articles: &Path) -> Result<Texts> {
+    let mut records = Vec::new();
+    for record in Records::open(path)? {
+        // What cannot be read is told of when the rows are.
+        records.extend(record?.ok());
+    }
+    Texts::of(&records, articles)
 }
 
 /// Adds the answers of `other` where `example` has none; mentions are joined.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Example, read_labelled, split, without};
+use super::{Example, read_source, without};
 use crate::error::Result;
 use crate::model::Meta;
 use crate::training::recipe::Source;
@@ -46,9 +46,8 @@ impl Recorded {
         let all = |sources: &[Source]| -> Result<Vec<Example>> {
             let mut examples = Vec::new();
             for source in sources {
-                let pattern = source.document_pattern.as_deref();
-                let read = read_labelled(&folder.join(&source.path), codebook, pattern)?;
-                examples.extend(split(read.examples, 1.0 - source.share, 0).0);
+                let read = read_source(source, &|path| folder.join(path), codebook)?;
+                examples.extend(read.examples);
             }
             Ok(examples)
         };

@@ -296,3 +296,38 @@ fn what_the_test_data_know_is_left_out_and_counted() {
     assert_eq!((left.len(), found), (1, expected));
     assert_eq!(left[0].document, "c");
 }
+
+#[test]
+fn stand_off_labels_are_looked_up_in_the_articles() {
+    let folder = tempfile::tempdir().unwrap();
+    let articles = folder.path().join("articles.jsonl");
+    let text = "Ein “Zöllner” zahlt. The mayor denied it. The port is shut.";
+    std::fs::write(&articles, json!({"id": "a1", "outlet": "Post", "text": text}).to_string())
+        .unwrap();
+    let sum = &sha256_hex("The mayor denied it.".as_bytes())[..8];
+    let good = json!({
+        "article_id": "a1", "start": 21, "end": 41, "text_sha256": sum, "engagement": "deny",
+        "target": {"start": 4, "end": 9, "stance": "favourable"}
+    });
+    let rows = [
+        good,
+        // Another text stands there; no such article; past its end; no place at all.
+        json!({"article_id": "a1", "start": 42, "end": 59, "text_sha256": sum, "engagement": "deny"}),
+        json!({"article_id": "a2", "start": 0, "end": 5, "engagement": "deny"}),
+        json!({"article_id": "a1", "start": 42, "end": 60, "engagement": "deny"}),
+        json!({"article_id": "a1", "engagement": "deny"}),
+        json!({"article_id": "a1", "start": 42, "end": 59, "engagement": "assert", "document": "d"}),
+    ];
+    let path = folder.path().join("labels.jsonl");
+    std::fs::write(&path, rows.map(|r| r.to_string()).join("\n")).unwrap();
+    let read = read_standoff(&path, &articles, &codebook(), None).unwrap();
+    let read_as: Vec<(&str, &str)> =
+        read.examples.iter().map(|e| (e.text.as_str(), e.document.as_str())).collect();
+    assert_eq!(read_as, [("The mayor denied it.", "a1"), ("The port is shut.", "d")]);
+    assert_eq!(mentions(&read.examples[0]), [("mayor", 1, None)]);
+    let reasons: Vec<&str> = read.skipped.iter().map(|s| s.reason.as_str()).collect();
+    assert_eq!(read.skipped.iter().map(|s| s.row).collect::<Vec<_>>(), [2, 3, 4, 5].map(Some));
+    assert!(reasons[0].contains("not the text that was labelled"), "{reasons:?}");
+    assert!(reasons[1].contains("\"a2\"") && reasons[2].contains("42 to 60"), "{reasons:?}");
+    assert!(reasons[3].contains("`start` is missing"), "{reasons:?}");
+}
