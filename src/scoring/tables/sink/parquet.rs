@@ -13,7 +13,7 @@ use parquet::{
 use super::{Sink, SinkError};
 
 /// A row group is held in memory until it is full: whichever limit comes first.
-const MAX_ROWS_IN_GROUP: usize = 1 << 17;
+const MAX_ROWS_IN_GROUP: usize = 1 << 16;
 const MAX_BYTES_IN_GROUP: usize = 64 << 20;
 
 pub(super) struct ParquetSink<W: Write + Send>(ArrowWriter<W>);
