@@ -12,14 +12,17 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 parser = argparse.ArgumentParser()
 parser.add_argument("parallax")
 parser.add_argument("corpus")
 parser.add_argument("--times", type=int, default=10)
-parser.add_argument("options", nargs="*", help="passed on to `parallax score`")
-args = parser.parse_args()
+# argparse gives what follows `--` to no positional argument once there was an option.
+split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+args = parser.parse_args(sys.argv[1:split])
+args.options = sys.argv[split + 1 :]
 
 
 def copies(path, times):
