@@ -254,7 +254,7 @@ fn score_windows(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(f64, u64)> {
     let mut seconds = 0.0;
-    let mut repeats = Repeats::default();
+    let mut repeats = Repeats::new(options.vectors);
     for window in from_reader {
         let started = Instant::now();
         let done = |n| progress(Progress::Done(n));

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::predict::{Batching, predict_all};
 use crate::model::{Model, Prediction, Unit};
 
-/// Predictions that are kept: about 60 MB with a small model. What was not met again for so
+/// Predictions that are kept: about 10 MB, with the vectors of a small model 60 MB. What was not met again for so
 /// many different sentences is forgotten, so that memory stays flat.
 const MOST_KEPT: NonZeroUsize = NonZeroUsize::new(1 << 15).unwrap();
 
@@ -17,12 +17,7 @@ const MOST_KEPT: NonZeroUsize = NonZeroUsize::new(1 << 15).unwrap();
 pub struct Repeats {
     known: LruCache<Unit, Prediction>,
     n_repeated: u64,
-}
-
-impl Default for Repeats {
-    fn default() -> Self {
-        Repeats { known: LruCache::new(MOST_KEPT), n_repeated: 0 }
-    }
+    vectors: bool,
 }
 
 /// Where a unit's prediction comes from.
@@ -33,6 +28,12 @@ enum Source {
 }
 
 impl Repeats {
+    /// Knows nothing yet. Sentence vectors are most of a prediction: they are dropped at once
+    /// unless `vectors` are wanted.
+    pub fn new(vectors: bool) -> Self {
+        Repeats { known: LruCache::new(MOST_KEPT), n_repeated: 0, vectors }
+    }
+
     /// Units so far whose prediction was taken from an equal one.
     pub fn n_repeated(&self) -> u64 {
         self.n_repeated
@@ -64,7 +65,10 @@ impl Repeats {
         let repeated = units.len() - new.len();
         self.n_repeated += repeated as u64;
         done(repeated);
-        let predictions = predict_all(model, &new, batching, done)?;
+        let mut predictions = predict_all(model, &new, batching, done)?;
+        if !self.vectors {
+            predictions.iter_mut().for_each(|p| p.vector = Vec::new());
+        }
         for (unit, prediction) in new.into_iter().zip(&predictions) {
             self.known.put(unit.clone(), prediction.clone());
         }
@@ -92,7 +96,7 @@ mod tests {
         let (a, b) = (unit("The ferry sank."), unit("Officials denied the report."));
         // The same words with a mention of a target are another question.
         let c = Unit { mentions: std::iter::once(1..2).collect(), ..a.clone() };
-        let mut repeats = Repeats::default();
+        let mut repeats = Repeats::new(true);
         let batching = Batching { workers: 1, tokens: 512 };
         let finished = AtomicUsize::new(0);
         let mut predict = |units: &[&Unit]| {
@@ -108,5 +112,8 @@ mod tests {
         assert_eq!(first[3].mentions.len(), 1);
         assert_eq!(repeats.n_repeated(), 3);
         assert_eq!(finished.into_inner(), 6);
+        assert!(!first[0].vector.is_empty());
+        let bare = Repeats::new(false).predict(&model, &[&a], batching, &|_| {}).unwrap();
+        assert_eq!(bare[0], Prediction { vector: Vec::new(), ..first[0].clone() });
     }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use parquet::{
-    arrow::ArrowWriter,
-    basic::{Compression, ZstdLevel},
+    arrow::{ArrowSchemaConverter, ArrowWriter},
+    basic::{Compression, Type, ZstdLevel},
     errors::ParquetError,
     file::{metadata::KeyValue, properties::WriterProperties},
 };
@@ -39,13 +39,19 @@ impl<W: Write + Send> ParquetSink<W> {
             .collect();
         metadata.sort_by(|a, b| a.key.cmp(&b.key));
         let level = ZstdLevel::try_new(3)?;
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(MAX_ROWS_IN_GROUP))
             .set_max_row_group_bytes(Some(MAX_BYTES_IN_GROUP))
-            .set_key_value_metadata(Some(metadata))
-            .build();
-        Ok(Self(ArrowWriter::try_new(out, schema.clone(), Some(properties))?))
+            .set_key_value_metadata(Some(metadata));
+        // Hardly two probabilities are equal: a dictionary of them would only take memory until
+        // the row group is full, a megabyte or two a column.
+        for column in ArrowSchemaConverter::new().convert(schema)?.columns() {
+            if matches!(column.physical_type(), Type::FLOAT | Type::FIXED_LEN_BYTE_ARRAY) {
+                properties = properties.set_column_dictionary_enabled(column.path().clone(), false);
+            }
+        }
+        Ok(Self(ArrowWriter::try_new(out, schema.clone(), Some(properties.build()))?))
     }
 }
 
