@@ -224,6 +224,11 @@ pub struct Source {
     /// [`read_standoff`](super::data::read_standoff). A file or folder, found like `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub articles: Option<PathBuf>,
+    /// A second annotator's answers to some of its rows, told by `id`, found like `path`. Where
+    /// the two differ both count as right, or, in a multi layer, the label as neither right nor
+    /// wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<PathBuf>,
     /// A regular expression whose first group, or whole match, cuts the document's name out of
     /// the field `document` or, where rows have none, `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -331,6 +336,7 @@ impl Recipe {
         let source = |path: &PathBuf| Source {
             path: path.clone(),
             articles: None,
+            second: None,
             document_pattern: None,
             share: 1.0,
         };

@@ -7,6 +7,7 @@ mod masking;
 mod read;
 mod recorded;
 pub(super) mod row;
+mod second;
 mod standoff;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::exports::as_plain_row;
 use super::row::example;
+use super::second::{Second, agree};
 use super::standoff::Texts;
 use super::{Answer, Example, LabelledData, split};
 use crate::corpus::{Record, Records, Skip};
@@ -38,7 +39,7 @@ pub fn read_labelled(
     codebook: &Codebook,
     document_pattern: Option<&str>,
 ) -> Result<LabelledData> {
-    read(path, codebook, document_pattern, None)
+    read(path, codebook, document_pattern, &Beside::default())
 }
 
 /// Reads stand-off labels: rows like those of [`read_labelled`] that have, instead of a `text`,
@@ -54,7 +55,8 @@ pub fn read_standoff(
     codebook: &Codebook,
     document_pattern: Option<&str>,
 ) -> Result<LabelledData> {
-    read(path, codebook, document_pattern, Some(articles))
+    let beside = Beside { articles: Some(articles.to_owned()), second: None };
+    read(path, codebook, document_pattern, &beside)
 }
 
 /// Reads the share of a recipe's file that is used. `find` says where a path of the recipe is.
@@ -66,32 +68,56 @@ pub fn read_source(
     find: &dyn Fn(&Path) -> PathBuf,
     codebook: &Codebook,
 ) -> Result<LabelledData> {
-    let articles = source.articles.as_deref().map(find);
+    let beside = Beside {
+        articles: source.articles.as_deref().map(find),
+        second: source.second.as_deref().map(find),
+    };
     let pattern = source.document_pattern.as_deref();
-    let mut data = read(&find(&source.path), codebook, pattern, articles.as_deref())?;
+    let mut data = read(&find(&source.path), codebook, pattern, &beside)?;
     (data.examples, _) = split(data.examples, 1.0 - source.share, 0);
     Ok(data)
+}
+
+/// Files that a labelled file is read together with.
+#[derive(Default)]
+struct Beside {
+    /// Articles that its rows point into.
+    articles: Option<PathBuf>,
+    /// A second annotator's answers.
+    second: Option<PathBuf>,
 }
 
 fn read(
     path: &Path,
     codebook: &Codebook,
     document_pattern: Option<&str>,
-    articles: Option<&Path>,
+    beside: &Beside,
 ) -> Result<LabelledData> {
     let pattern = document_pattern
         .map(Regex::new)
         .transpose()
         .map_err(|e| Error::setting(format!("document_pattern is no regular expression: {e}")))?;
-    let texts = articles.map(|articles| pointed_to(path, articles)).transpose()?;
     let mut data = LabelledData::default();
+    let texts = beside.articles.as_ref().map(|articles| pointed_to(path, articles)).transpose()?;
+    let second = match &beside.second {
+        Some(second) => Second::read(second, &mut data.skipped)?,
+        None => Second::default(),
+    };
+    let plain_example =
+        |row| as_plain_row(row, codebook).and_then(|row| example(row, codebook, pattern.as_ref()));
     let mut by_text: HashMap<(String, String), usize> = HashMap::new();
     for record in Records::open(path)? {
         let parsed = record?.and_then(|Record { number, mut values }| {
             let filled = texts.as_ref().map_or(Ok(()), |texts| texts.fill(&mut values));
             filled
-                .and_then(|()| as_plain_row(values, codebook))
-                .and_then(|row| example(row, codebook, pattern.as_ref()))
+                .and_then(|()| {
+                    let again = second.of(&values);
+                    let mut example = plain_example(values)?;
+                    if let Some(again) = again {
+                        agree(&mut example, plain_example(again)?);
+                    }
+                    Ok(example)
+                })
                 .map_err(|reason| Skip { file: path.display().to_string(), row: number, reason })
         });
         match parsed {

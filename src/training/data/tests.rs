@@ -331,3 +331,45 @@ fn stand_off_labels_are_looked_up_in_the_articles() {
     assert!(reasons[1].contains("\"a2\"") && reasons[2].contains("42 to 60"), "{reasons:?}");
     assert!(reasons[3].contains("`start` is missing"), "{reasons:?}");
 }
+
+#[test]
+fn a_second_annotator_says_what_is_certain() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rows: &[Value]| {
+        let rows: Vec<String> = rows.iter().map(Value::to_string).collect();
+        std::fs::write(folder.path().join(name), rows.join("\n")).unwrap();
+    };
+    let row = |id: &str| {
+        json!({
+            "id": id, "text": format!("The mayor denied it {id}."), "engagement": "deny",
+            "frames": ["economic", "political"],
+            "target": {"mention": "mayor", "start": 4, "end": 9, "stance": "favourable"}
+        })
+    };
+    write("labels.jsonl", &[row("1"), row("2")]);
+    let again = json!({
+        "id": "2", "engagement": "assert", "frames": ["political", "mixed"],
+        "target": {"stance": "unfavourable"}
+    });
+    write("second.jsonl", &[again, json!({"engagement": "deny"})]);
+    let source = crate::training::recipe::Source {
+        path: "labels.jsonl".into(),
+        articles: None,
+        second: Some("second.jsonl".into()),
+        document_pattern: None,
+        share: 1.0,
+    };
+    let read = read_source(&source, &|path| folder.path().join(path), &codebook()).unwrap();
+    assert_eq!(read.examples[0].answers[0], single(1));
+    assert_eq!(
+        read.examples[0].answers[1],
+        Answer::Multi(vec![Some(true), Some(true), Some(false)])
+    );
+    assert_eq!(
+        read.examples[1].answers[0],
+        Answer::Single(Choice { label: 1, alternative: Some(0) })
+    );
+    assert_eq!(read.examples[1].answers[1], Answer::Multi(vec![None, Some(true), None]));
+    assert_eq!(mentions(&read.examples[1]), [("mayor", 1, Some(0))]);
+    assert_eq!(read.skipped.len(), 1, "{:?}", read.skipped);
+}
