@@ -300,7 +300,15 @@ fn look_for_leaks(
                     .with_hint("give --train the files themselves")
                     .into());
             }
-            train.extend(recorded.read(path, model.codebook())?);
+            let (found, missing) = recorded.read(path, model.codebook())?;
+            train.extend(found);
+            for missing in missing {
+                eprintln!(
+                    "warning: the model was trained also on {}, which is not in {}",
+                    missing.display(),
+                    path.display()
+                );
+            }
         } else {
             let pattern = args.document_pattern.as_deref().or(recorded.document_pattern(path));
             train.extend(read_labelled(path, model.codebook(), pattern)?.examples);
