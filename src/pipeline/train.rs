@@ -102,6 +102,15 @@ pub fn train(
         _ => None,
     };
     let codebook = whole.as_ref().unwrap_or(codebook);
+    if recipe.optimizer.epochs == 0 {
+        let bundle = match finished(recipe, beside, options, observe, &mut skipped)? {
+            Some(bundle) => bundle,
+            None => Bundle::named(options.base.as_deref().unwrap_or(&recipe.base))?,
+        };
+        let (split, _) = read_split(recipe, codebook, beside, options, observe, &mut skipped)?;
+        let trained = trainer::recalibrate(recipe, codebook, bundle, &split.dev)?;
+        return Ok((trained, skipped));
+    }
     let base = base(recipe, beside, options, observe, &mut skipped)?;
     let (split, held_out) = read_split(recipe, codebook, beside, options, observe, &mut skipped)?;
     let Split { train, dev } = &split;
@@ -271,21 +280,32 @@ pub(super) fn base(
     if let Some(old) = &options.add_to {
         return Ok(Bundle::named(old)?.into());
     }
-    let given = options.base.as_deref();
-    let Some(earlier) = &recipe.after else {
-        return open_encoder(given.unwrap_or(&recipe.base));
-    };
+    match finished(recipe, beside, options, observe, skipped)? {
+        Some(bundle) => Ok(bundle.into()),
+        None => open_encoder(options.base.as_deref().unwrap_or(&recipe.base)),
+    }
+}
+
+/// The result of the recipe that this one comes after, if it comes after one.
+fn finished(
+    recipe: &Recipe,
+    beside: &Path,
+    options: &TrainOptions,
+    observe: &Observe<'_>,
+    skipped: &mut Vec<Skip>,
+) -> Result<Option<Bundle>> {
+    let Some(earlier) = &recipe.after else { return Ok(None) };
     // A bundle given as the base is the earlier recipe's result.
-    if let Some(given) = given
+    if let Some(given) = options.base.as_deref()
         && Path::new(given).join("parallax.toml").is_file()
     {
-        return open_encoder(given);
+        return Bundle::open(Path::new(given)).map(Some);
     }
     let (recipe, codebook) = Recipe::open(&beside.join(earlier))?;
     let part = options.out.join(format!("{}{PART}", recipe.name));
     // An interrupted run may have its earlier part behind it.
     if options.resume && part.join("parallax.toml").is_file() {
-        return Ok(Bundle::open(&part)?.into());
+        return Bundle::open(&part).map(Some);
     }
     let earlier = beside.join(earlier);
     let beside = earlier.parent().unwrap_or(Path::new("."));
@@ -299,7 +319,7 @@ pub(super) fn base(
     let (trained, more) = train(&recipe, &codebook, beside, options, observe)?;
     skipped.extend(more);
     trained.bundle.write(&part)?;
-    Ok(trained.bundle.into())
+    Ok(Some(trained.bundle))
 }
 
 fn open_encoder(base: &str) -> Result<EncoderFiles> {

@@ -63,7 +63,8 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimizer {
-    /// Passes over the data.
+    /// Passes over the data. With 0 nothing is trained: the base, a bundle with these layers, is
+    /// calibrated anew on the part kept apart.
     pub epochs: usize,
     /// Sentences in a step.
     pub batch_size: usize,
@@ -273,8 +274,8 @@ impl Recipe {
     fn validate(&self, codebook: &Codebook, path: &Path) -> Result<()> {
         let wrong = |message: String| Err(Error::model(path.display(), message));
         let o = &self.optimizer;
-        if o.epochs == 0 || o.batch_size == 0 || self.max_length < 8 {
-            return wrong("epochs and batch_size must be at least 1, max_length at least 8".into());
+        if o.batch_size == 0 || self.max_length < 8 {
+            return wrong("batch_size must be at least 1, max_length at least 8".into());
         }
         if !(0.01..=0.5).contains(&self.dev.share) {
             return wrong(format!("dev.share is {}, it must be 0.01 to 0.5", self.dev.share));

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Codebook, LayerKind, Model, Precision, PrecisionChoice};
+use crate::model::{Bundle, Codebook, LayerKind, Meta, Model, Precision, PrecisionChoice};
 
 /// Time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
@@ -237,11 +237,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
             parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;
         }
     }
-    let mut record = toml::Table::try_from(recipe)
-        .map_err(|e| Error::setting(format!("the recipe cannot be recorded: {e}")))?;
     let best_epoch = at.best.map_or(0, |(_, epoch)| epoch);
     let counts = [("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
-    record.extend(counts.map(|(name, n)| (name.to_owned(), (n as i64).into())));
+    let mut record = recorded(recipe, &counts)?;
     if let Some(lesson) = lesson {
         record.insert("teacher".into(), lesson.teacher.clone().into());
         record.insert("n_unlabelled".into(), (lesson.unlabelled.len() as i64).into());
@@ -249,6 +247,38 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     // The map that was trained along followed weights that moved; this one fits those that stay.
     let map = similarity.map(|s| s.fit(&model)).transpose()?;
     finish(model, record, base, dev, map)
+}
+
+/// Calibrates a finished model anew on a dev part, as a recipe without epochs asks. Its weights, and
+/// the map of its sentence vectors, stay as they are.
+///
+/// # Errors
+/// If its layers are not the codebook's, the dev part is empty, or a computation fails.
+pub fn recalibrate(
+    recipe: &Recipe,
+    codebook: &Codebook,
+    mut bundle: Bundle,
+    dev: &[Example],
+) -> Result<Trained> {
+    if bundle.meta.codebook.layers != codebook.layers || dev.is_empty() {
+        return Err(Error::setting(format!(
+            "{} cannot be calibrated: its layers are not the recipe's, or no sentence was kept apart",
+            bundle.place
+        ))
+        .with_hint("epochs = 0 needs a bundle with the codebook's layers as the base, and dev.share"));
+    }
+    let mut model = Model::load(&bundle, &Device::Cpu)?;
+    let predictions = predict(&model, dev, Batching::for_device(&Device::Cpu))?;
+    calibrate(&mut model, dev, &predictions);
+    let figures = evaluation(&model, dev, &predictions, 1000);
+    bundle.meta.name.clone_from(&recipe.name);
+    bundle.meta.version.clone_from(&recipe.version);
+    bundle.meta.calibration = model.meta.calibration;
+    bundle.meta.training = recorded(recipe, &[("n_dev", dev.len())])?;
+    record_dev(&mut bundle.meta, &figures);
+    bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
+    bundle.place = "new bundle".into();
+    Ok(Trained { bundle, dev: figures })
 }
 
 /// All sentences that are learnt from, cut for the encoder.
@@ -362,10 +392,7 @@ fn finish(
     let mut meta = model.meta.clone();
     meta.weights_sha256 = sha256_hex(&weights);
     meta.training = record;
-    let dev_scores = layer_scores(&meta.codebook, &figures);
-    let rounded = |f: f64| toml::Value::from((f * 1e4).round() / 1e4);
-    let dev_table: toml::Table = dev_scores.into_iter().map(|(k, v)| (k, rounded(v))).collect();
-    meta.evaluation.insert("dev_f1".into(), dev_table.into());
+    record_dev(&mut meta, &figures);
     let vector_map = map.map(|m| m.to_safetensors(&meta.weights_sha256)).transpose()?;
     let mut bundle = Bundle {
         meta,
@@ -379,6 +406,22 @@ fn finish(
         bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
     }
     Ok(Trained { bundle, dev: figures })
+}
+
+/// A recipe and what was counted, as a bundle keeps them.
+fn recorded(recipe: &Recipe, counts: &[(&str, usize)]) -> Result<toml::Table> {
+    let mut record = toml::Table::try_from(recipe)
+        .map_err(|e| Error::setting(format!("the recipe cannot be recorded: {e}")))?;
+    record.extend(counts.iter().map(|(name, n)| ((*name).to_owned(), (*n as i64).into())));
+    Ok(record)
+}
+
+/// Writes a model's figures on its dev part into its record.
+fn record_dev(meta: &mut Meta, figures: &Evaluation) {
+    let scores = layer_scores(&meta.codebook, figures);
+    let rounded = |f: f64| toml::Value::from((f * 1e4).round() / 1e4);
+    let table: toml::Table = scores.into_iter().map(|(k, v)| (k, rounded(v))).collect();
+    meta.evaluation.insert("dev_f1".into(), table.into());
 }
 
 /// The most that a layer's macro-F1 on the development part loses by 8-bit weights.
