@@ -146,6 +146,29 @@ fn learns_from_a_teacher_and_keeps_the_vectors() {
     assert!(!files(&bench.at("student")).iter().any(|f| f.contains("teacher")));
 }
 
+/// Without epochs the weights stay, and are calibrated on the part kept apart.
+#[test]
+fn a_recipe_without_epochs_calibrates_what_is_there() {
+    let trained = Bench::new("epochs = 3", "");
+    run(trained.train("model", &[]), 0);
+    let before = trained.bundle("model");
+    let again = Bench::new("epochs = 0", "");
+    run(again.train("model", &["--base", trained.at("model").to_str().unwrap()]), 0);
+    let after = again.bundle("model");
+    assert_eq!(after.meta.weights_sha256, before.meta.weights_sha256);
+    // The same dev part is drawn, so the same temperature comes out.
+    assert_eq!(after.meta.calibration, before.meta.calibration);
+    let recorded = &after.meta.training;
+    assert_eq!(recorded["n_dev"], before.meta.training["n_dev"]);
+    assert!(!recorded.contains_key("n_train"), "nothing was trained on: {recorded:?}");
+    // The default model has other layers: its encoder alone has nothing to calibrate.
+    let refused = run(again.train("other", &[]), 1);
+    assert!(
+        refused.contains("cannot be calibrated") && refused.contains("epochs = 0"),
+        "{refused}"
+    );
+}
+
 /// Rows of the kind that `--codebook` learns from, with another layer's labels.
 fn colours(bench: &Bench) -> PathBuf {
     let codebook = "name = \"colours\"\n[[layer]]\nname = \"colour\"\nkind = \"single\"\n\
