@@ -161,6 +161,7 @@ fn a_recipe_without_epochs_calibrates_what_is_there() {
     let recorded = &after.meta.training;
     assert_eq!(recorded["n_dev"], before.meta.training["n_dev"]);
     assert!(!recorded.contains_key("n_train"), "nothing was trained on: {recorded:?}");
+    assert!(run(again.train("measured", &["--folds", "2"]), 1).contains("nothing to validate"));
     // The default model has other layers: its encoder alone has nothing to calibrate.
     let refused = run(again.train("other", &[]), 1);
     assert!(

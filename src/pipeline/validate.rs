@@ -100,6 +100,12 @@ pub fn cross_validate(
     trials: &Trials,
     observe: &Observe<'_>,
 ) -> Result<(Vec<Trial>, Vec<Skip>)> {
+    if recipe.optimizer.epochs == 0 {
+        return Err(Error::setting(
+            "with epochs = 0 nothing is trained, so there is nothing to validate",
+        )
+        .with_hint("leave out --folds to calibrate, or give --epochs a number of passes"));
+    }
     let mut skipped = Vec::new();
     let base = base(recipe, beside, options, observe, &mut skipped)?;
     let (Split { train, dev }, _) =
