@@ -1,12 +1,12 @@
 """Few sentences a label: `parallax train` beside SetFit, on the same sentences and the same base.
 
-    python few_shot.py PARALLAX SHARED BASE [SEEDS]
+    python few_shot.py PARALLAX SHARED BASE [SEEDS [TASKS]]
 
 PARALLAX is the program, SHARED the folder of the data, BASE a folder of
-sentence-transformers/all-MiniLM-L6-v2. Two codebooks of three labels, 32 sentences a label:
-`loaded` (labels/train.jsonl, tested on labels/test.jsonl) and `topic` (sentences of
-corpus/usnews2000.jsonl on three topics, split by article). Prints macro-F1 of both. SetFit runs
-with its own defaults (body rate 2e-5, 20 pairs of each sort a sentence, one epoch, logistic
+sentence-transformers/all-MiniLM-L6-v2, SEEDS the draws (0,1,2), TASKS one or both of these codebooks
+of three labels, 32 sentences a label: `loaded` (labels/train.jsonl, tested on labels/test.jsonl) and
+`topic` (sentences of corpus/usnews2000.jsonl on three topics, split by article). Prints macro-F1 and
+seconds of both. SetFit runs with its own defaults (body rate 2e-5, 20 pairs of each sort a sentence, one epoch, logistic
 regression). Needs setfit, datasets, scikit-learn.
 """
 
@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 SHOTS = 32
 TOPICS = ["immigration", "healthcare", "gun_control_and_gun_rights"]
@@ -103,15 +104,21 @@ def ours(program, train, test, base, seed):
         return json.loads((folder / "figures.json").read_text())["layers"]["answer"]["macro_f1"]
 
 
-def main(program, shared, base, seeds="3"):
-    print("task    seed  parallax  SetFit", flush=True)
+def main(program, shared, base, seeds="0,1,2", tasks="loaded,topic"):
+    print("task    seed  parallax  SetFit   seconds", flush=True)
     sums = {}
-    for task in (loaded, topic):
-        for seed in range(int(seeds)):
+    for task in ({"loaded": loaded, "topic": topic}[name] for name in tasks.split(",")):
+        for seed in map(int, seeds.split(",")):
             train, test = task(shared, random.Random(seed))
             train = few(train)
-            pair = ours(program, train, test, base, seed), setfit(train, test, base, seed)
-            print(f"{task.__name__:7} {seed:4}  {pair[0]:8.3f}  {pair[1]:6.3f}", flush=True)
+            start = time.monotonic()
+            mine = ours(program, train, test, base, seed)
+            between = time.monotonic()
+            theirs = setfit(train, test, base, seed)
+            end = time.monotonic()
+            print(f"{task.__name__:7} {seed:4}  {mine:8.3f}  {theirs:6.3f}  "
+                  f"{between - start:4.0f} {end - between:4.0f}", flush=True)
+            pair = mine, theirs
             sums.setdefault(task.__name__, []).append(pair)
     for name, pairs in sums.items():
         means = [sum(p[i] for p in pairs) / len(pairs) for i in (0, 1)]

@@ -171,11 +171,16 @@ pub fn train(
     Ok((trained, skipped))
 }
 
-/// The recipe for training once more, for as many epochs as did best.
+/// The recipe for training once more, for as many epochs as did best and with as many pairs.
 fn again(recipe: &Recipe, first: &Trained) -> Recipe {
-    let best = first.bundle.meta.training.get("best_epoch").and_then(toml::Value::as_integer);
+    let count = |name: &str| -> Option<usize> {
+        first.bundle.meta.training.get(name)?.as_integer()?.try_into().ok()
+    };
     let mut recipe = recipe.clone();
-    recipe.optimizer.epochs = best.and_then(|n| n.try_into().ok()).unwrap_or(1).max(1);
+    recipe.optimizer.epochs = count("best_epoch").unwrap_or(1).max(1);
+    if let Some(contrast) = &mut recipe.contrast {
+        contrast.pairs = count("contrast_pairs");
+    }
     recipe.optimizer.patience = 0;
     recipe
 }

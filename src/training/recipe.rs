@@ -165,8 +165,10 @@ impl Distillation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contrast {
-    /// Pairs of each sort for every sentence.
-    pub pairs: usize,
+    /// Pairs of each sort for every sentence. Left open: 5 where the base's vectors tell the labels
+    /// apart already, 20 where they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<usize>,
     /// Highest learning rate of the encoder in this stage.
     pub rate: f64,
     /// Pairs in a step.
@@ -175,7 +177,7 @@ pub struct Contrast {
 
 impl Default for Contrast {
     fn default() -> Self {
-        Contrast { pairs: 20, rate: 2e-5, batch_size: 16 }
+        Contrast { pairs: None, rate: 2e-5, batch_size: 16 }
     }
 }
 

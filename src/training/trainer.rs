@@ -136,11 +136,14 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     let mut model = fresh_model(recipe, codebook, &base)?;
     let o = &recipe.optimizer;
     let workers = Batching::for_device(&Device::Cpu).workers;
+    let mut contrast_pairs = None;
     if let Some(settings) = &recipe.contrast {
         let mut stage = AdamW::new(encoder_parameters(&mut model, recipe, settings.rate)?);
         let mut rng = stream(recipe.seed, CONTRAST);
         let mut observe = |step, of, loss| observe(Event::Step { step, of, loss });
-        contrast(&model, &mut stage, train, (settings, o), workers, &mut rng, &mut observe)?;
+        let settings = (settings, o);
+        let pairs = contrast(&model, &mut stage, train, settings, workers, &mut rng, &mut observe)?;
+        contrast_pairs = Some(("contrast_pairs", pairs));
         settle(&mut model)?;
     }
     let mut parameters = make_parameters(&mut model, recipe)?;
@@ -238,7 +241,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         }
     }
     let best_epoch = at.best.map_or(0, |(_, epoch)| epoch);
-    let counts = [("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
+    let mut counts =
+        vec![("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
+    counts.extend(contrast_pairs);
     let mut record = recorded(recipe, &counts)?;
     if let Some(lesson) = lesson {
         record.insert("teacher".into(), lesson.teacher.clone().into());
