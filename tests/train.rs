@@ -239,6 +239,7 @@ fn few_sentences_are_learnt_from_pairs_first() {
     assert!(text.contains("weather"), "{text}");
     let bundle = bench.bundle("few");
     assert!(bundle.meta.training.contains_key("contrast"));
+    assert_eq!(bundle.meta.training["contrast_pairs"].as_integer(), Some(4));
     // So few to choose by cannot tell epochs apart: the last is taken.
     assert_eq!(bundle.meta.training["best_epoch"].as_integer(), Some(5));
     let model = Model::load(&bundle, &Device::Cpu).unwrap();
@@ -250,6 +251,14 @@ fn few_sentences_are_learnt_from_pairs_first() {
     assert!(metrics.lines().any(|l| l.contains("dev_f1")), "{metrics}");
     let drawn = std::fs::read_to_string(bench.at("few").join("training.html")).unwrap();
     assert_eq!(drawn.matches("<svg").count(), 2);
+}
+
+#[test]
+fn pairs_are_few_where_the_base_tells_the_labels_apart() {
+    let bench = Bench::new("epochs = 1\nencoder_rate = 0.0", "[contrast]\n");
+    run(bench.train("few", &[]), 0);
+    // Rain and drought lie apart in the base already.
+    assert_eq!(bench.bundle("few").meta.training["contrast_pairs"].as_integer(), Some(5));
 }
 
 #[test]
