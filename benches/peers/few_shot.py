@@ -6,8 +6,8 @@ PARALLAX is the program, SHARED the folder of the data, BASE a folder of
 sentence-transformers/all-MiniLM-L6-v2, SEEDS the draws (0,1,2), TASKS one or both of these codebooks
 of three labels, 32 sentences a label: `loaded` (labels/train.jsonl, tested on labels/test.jsonl) and
 `topic` (sentences of corpus/usnews2000.jsonl on three topics, split by article). Prints macro-F1 and
-seconds of both. SetFit runs with its own defaults (body rate 2e-5, 20 pairs of each sort a sentence, one epoch, logistic
-regression). Needs setfit, datasets, scikit-learn.
+seconds of both. SetFit runs with its own defaults (body rate 2e-5, 20 pairs of each sort a sentence,
+one epoch, logistic regression). Needs setfit, datasets, scikit-learn.
 """
 
 import json

@@ -146,7 +146,10 @@ fn mean(features: &Tensor, width: usize) -> Result<Tensor> {
 }
 
 /// Rows brought to length 1.
-fn unit_length(rows: &Tensor) -> Result<Tensor> {
+///
+/// # Errors
+/// If the device refuses.
+pub(crate) fn unit_length(rows: &Tensor) -> Result<Tensor> {
     let length = (rows.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
     rows.broadcast_div(&length)
 }

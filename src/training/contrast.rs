@@ -15,6 +15,7 @@ use super::recipe::{Contrast, Optimizer};
 use super::step::in_parallel;
 use crate::error::{Error, Result};
 use crate::model::encoder::ops::dropout::Dropout;
+use crate::model::heads::unit_length;
 use crate::model::{Model, Unit};
 
 /// Two sentences and whether they have the same label.
@@ -37,9 +38,9 @@ fn labels(example: &Example, layer: usize) -> Option<Vec<usize>> {
 }
 
 /// Pairs of each sort for every sentence where the base's vectors tell the labels apart already, and
-/// where they do not. Both were tried on tasks of three labels and 32 sentences a label
-/// (`benches/peers/few_shot.py`): topics, at a triplet accuracy of .64 to .69, are learnt best from few, for
-/// more pairs wear the base's knowledge away; engagement and loaded words, at .52 to .54, need many.
+/// where they do not. Both were tried on tasks of three labels and 32 sentences a label: topics, at a
+/// triplet accuracy of .64 to .69, come out best with few; engagement and loaded words, at .52 to .54,
+/// need many (docs/TRAINING.md has the figures).
 const FEW: usize = 5;
 const MANY: usize = 20;
 /// The triplet accuracy that parts the two.
@@ -125,12 +126,6 @@ fn pairs(examples: &[Example], per_sentence: usize, rng: &mut ChaCha8Rng) -> Vec
     }
     pairs.shuffle(rng);
     pairs
-}
-
-/// Rows brought to length 1.
-fn unit_length(rows: &Tensor) -> candle_core::Result<Tensor> {
-    let length = (rows.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
-    rows.broadcast_div(&length)
 }
 
 /// Moves the encoder, whose trained parameters are in `optimizer`, and says how many pairs of each
