@@ -240,6 +240,7 @@ fn few_sentences_are_learnt_from_pairs_first() {
     let bundle = bench.bundle("few");
     assert!(bundle.meta.training.contains_key("contrast"));
     assert_eq!(bundle.meta.training["contrast_pairs"].as_integer(), Some(4));
+    assert!(!bundle.meta.training.contains_key("triplet_accuracy"), "nobody asked");
     // So few to choose by cannot tell epochs apart: the last is taken.
     assert_eq!(bundle.meta.training["best_epoch"].as_integer(), Some(5));
     let model = Model::load(&bundle, &Device::Cpu).unwrap();
@@ -258,7 +259,9 @@ fn pairs_are_few_where_the_base_tells_the_labels_apart() {
     let bench = Bench::new("epochs = 1\nencoder_rate = 0.0", "[contrast]\n");
     run(bench.train("few", &[]), 0);
     // Rain and drought lie apart in the base already.
-    assert_eq!(bench.bundle("few").meta.training["contrast_pairs"].as_integer(), Some(5));
+    let record = bench.bundle("few").meta.training;
+    assert_eq!(record["contrast_pairs"].as_integer(), Some(5));
+    assert!(record["triplet_accuracy"].as_float().unwrap() >= 0.6, "{record}");
 }
 
 #[test]

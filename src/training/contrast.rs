@@ -76,8 +76,17 @@ fn triplet_accuracy(vectors: &Tensor, examples: &[&Example]) -> Result<Option<f6
     Ok((!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64))
 }
 
-/// How many pairs of each sort a sentence needs.
-fn pairs_needed(model: &Model, units: &[Unit], examples: &[Example]) -> Result<usize> {
+/// What the stage found and did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Drawn {
+    /// Pairs of each sort that every sentence had.
+    pub pairs: usize,
+    /// How far the base tells the labels apart, if that was asked: see [`triplet_accuracy`].
+    pub triplet_accuracy: Option<f64>,
+}
+
+/// How far the base's vectors tell the labels apart. `None` if there is no triplet to tell it by.
+fn known_before(model: &Model, units: &[Unit], examples: &[Example]) -> Result<Option<f64>> {
     let step = units.len().div_ceil(MEASURED).max(1);
     let sample: Vec<(&Unit, &Example)> = units.iter().zip(examples).step_by(step).collect();
     let mut rows = Vec::new();
@@ -86,11 +95,10 @@ fn pairs_needed(model: &Model, units: &[Unit], examples: &[Example]) -> Result<u
         rows.push(unit_length(&model.features(&batch, &mut None)?.vectors.detach())?);
     }
     if rows.is_empty() {
-        return Ok(MANY);
+        return Ok(None);
     }
     let examples: Vec<&Example> = sample.iter().map(|(_, example)| *example).collect();
-    let known = triplet_accuracy(&Tensor::cat(&rows, 0)?, &examples)?;
-    Ok(if known.is_some_and(|share| share >= APART) { FEW } else { MANY })
+    triplet_accuracy(&Tensor::cat(&rows, 0)?, &examples)
 }
 
 /// Whether two sentences say the same on a layer: of a multi layer, if they share a label, or
@@ -128,8 +136,8 @@ fn pairs(examples: &[Example], per_sentence: usize, rng: &mut ChaCha8Rng) -> Vec
     pairs
 }
 
-/// Moves the encoder, whose trained parameters are in `optimizer`, and says how many pairs of each
-/// sort every sentence had. `observe` is told the steps taken, the steps of the stage, and the loss.
+/// Moves the encoder, whose trained parameters are in `optimizer`, and says what was drawn. `observe`
+/// is told the steps taken, the steps of the stage, and the loss.
 ///
 /// # Errors
 /// If the model fails or the loss is no number any more.
@@ -141,7 +149,7 @@ pub(super) fn contrast(
     workers: usize,
     rng: &mut ChaCha8Rng,
     observe: &mut dyn FnMut(usize, usize, f32),
-) -> Result<usize> {
+) -> Result<Drawn> {
     let (contrast, o) = settings;
     let units: Vec<Unit> = examples
         .iter()
@@ -154,11 +162,15 @@ pub(super) fn contrast(
                 .unwrap_or(Unit { ids: model.tokenizer.frame(&[]), ..Unit::default() }))
         })
         .collect::<Result<_>>()?;
-    let per_sentence = match contrast.pairs {
-        Some(pairs) => pairs,
-        None => pairs_needed(model, &units, examples)?,
+    let drawn = match contrast.pairs {
+        Some(pairs) => Drawn { pairs, triplet_accuracy: None },
+        None => {
+            let known = known_before(model, &units, examples)?;
+            let pairs = if known.is_some_and(|share| share >= APART) { FEW } else { MANY };
+            Drawn { pairs, triplet_accuracy: known }
+        }
     };
-    let pairs = pairs(examples, per_sentence, rng);
+    let pairs = pairs(examples, drawn.pairs, rng);
     let total = pairs.len().div_ceil(contrast.batch_size.max(1));
     for (step, batch) in pairs.chunks(contrast.batch_size.max(1)).enumerate() {
         let shard = batch.len().div_ceil(workers.max(1));
@@ -185,7 +197,7 @@ pub(super) fn contrast(
         optimizer.step(&gradients, schedule(step, total, o.warmup), o.clip)?;
         observe(step + 1, total, loss);
     }
-    Ok(per_sentence)
+    Ok(drawn)
 }
 
 #[cfg(test)]

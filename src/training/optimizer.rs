@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Var};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var};
 use rayon::prelude::*;
 
 use crate::model::encoder::ops::with_floats;
@@ -55,6 +55,14 @@ impl AdamW {
         self.steps.unsigned_abs() as usize
     }
 
+    /// A copy of each parameter's values.
+    ///
+    /// # Errors
+    /// If one cannot be copied.
+    pub fn values(&self) -> Result<Vec<Tensor>> {
+        self.parameters.iter().map(|p| p.var.as_tensor().copy()).collect()
+    }
+
     /// Each parameter's two moments, for a checkpoint.
     pub fn moments(&self) -> impl Iterator<Item = (&Parameter, [&[f32]; 2])> {
         self.parameters.iter().map(|p| (p, [p.first.as_slice(), p.second.as_slice()]))
@@ -77,7 +85,7 @@ impl AdamW {
                 candle_core::bail!("the checkpoint does not hold the parameter {}", p.name)
             };
             let var = p.var.as_tensor();
-            p.var.set(&candle_core::Tensor::from_vec(values, var.shape(), var.device())?)?;
+            p.var.set(&Tensor::from_vec(values, var.shape(), var.device())?)?;
             (p.first, p.second) = (first, second);
         }
         self.steps = steps.try_into().map_err(candle_core::Error::wrap)?;

@@ -1,35 +1,28 @@
-//! The training loop: all layers at once, a batch cut into shards on all cores, the best
-//! epoch kept.
+//! Training: from a base, a recipe and labelled sentences to a bundle, all layers at once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use super::build::{encoder_parameters, fresh_model, make_parameters, settle};
-use super::calibrate::calibrate;
-use super::checkpoint::{self, Position};
-use super::contrast::contrast;
+use super::contrast::{Drawn, contrast};
 use super::data::{Answer, Example};
-use super::evaluate::{Evaluation, evaluation, predict};
+use super::finish::{finish, recorded};
 use super::loss::LayerLoss;
-use super::optimizer::{AdamW, schedule};
+use super::optimizer::AdamW;
+use super::passes::{Passes, stream};
 use super::recipe::Recipe;
 use super::similarity::{Map, bare, vectors};
-use super::step::{Objective, Prepared, freeze, gradients};
+use super::step::{Objective, Prepared, freeze};
 use super::teacher::{Opinion, Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Codebook, LayerKind, Meta, Model, Precision, PrecisionChoice};
+use crate::model::{Bundle, Codebook, Model};
 
-/// Time between two checkpoints.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+pub use super::finish::{Trained, recalibrate};
 
 /// What happens during a run, for a progress bar or a log.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,14 +54,6 @@ pub enum Event {
         /// Whether it is the best so far.
         best: bool,
     },
-}
-
-/// A trained model and what its dev part says of it.
-pub struct Trained {
-    /// The bundle, ready to be written.
-    pub bundle: Bundle,
-    /// Figures on the dev part, after calibration.
-    pub dev: Evaluation,
 }
 
 /// What a run is made of.
@@ -106,9 +91,6 @@ pub struct Lesson {
     pub unlabelled: Vec<(Unlabelled, Opinion)>,
 }
 
-/// A dev part of fewer sentences cannot tell one epoch from the next: the last is taken.
-const CHOOSES: usize = 50;
-
 /// Fine-tunes the base on the training part as the recipe says, keeps the epoch that does best
 /// on the dev part and calibrates on it. Runs on the CPU.
 ///
@@ -116,46 +98,13 @@ const CHOOSES: usize = 50;
 /// If the base is unusable, the data say nothing about a layer, a checkpoint is of another
 /// run or cannot be written, or a computation fails.
 pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
-    let Run { recipe, codebook, base, train, dev, lesson, vectors_of, checkpoint } = run;
-    for (i, layer) in codebook.layers.iter().enumerate() {
-        for (part, examples) in [("training", train), ("dev", dev)] {
-            if part == "dev" && dev.is_empty() {
-                continue;
-            }
-            // A teacher may speak on what the labels leave out.
-            let taught = lesson.is_some_and(|l| l.layers.contains(&layer.name));
-            if !taught && examples.iter().all(|e| e.answers[i] == Answer::None) {
-                return Err(Error::setting(format!(
-                    "the {part} data say nothing about layer {:?}",
-                    layer.name
-                ))
-                .with_hint("add labelled sentences for it, or take it out of the codebook"));
-            }
-        }
-    }
-    let mut model = fresh_model(recipe, codebook, &base)?;
+    every_layer_is_spoken_of(&run)?;
+    let Run { recipe, codebook, train, dev, lesson, checkpoint, .. } = run;
     let o = &recipe.optimizer;
-    let workers = Batching::for_device(&Device::Cpu).workers;
-    let mut contrast_pairs = None;
-    if let Some(settings) = &recipe.contrast {
-        let mut stage = AdamW::new(encoder_parameters(&mut model, recipe, settings.rate)?);
-        let mut rng = stream(recipe.seed, CONTRAST);
-        let mut observe = |step, of, loss| observe(Event::Step { step, of, loss });
-        let settings = (settings, o);
-        let pairs = contrast(&model, &mut stage, train, settings, workers, &mut rng, &mut observe)?;
-        contrast_pairs = Some(("contrast_pairs", pairs));
-        settle(&mut model)?;
-    }
+    let mut model = fresh_model(recipe, codebook, &run.base)?;
+    let drawn = contrast_first(&mut model, recipe, train, observe)?;
     let mut parameters = make_parameters(&mut model, recipe)?;
-    let similarity = (o.keep_vectors > 0.0 && !recipe.is_frozen())
-        .then(|| match vectors_of {
-            Some(bundle) => Similarity::new(&model, bundle, train, lesson),
-            None => {
-                let base = bare(base.clone(), model.meta.max_length);
-                Similarity::new(&model, &base, train, lesson)
-            }
-        })
-        .transpose()?;
+    let similarity = Similarity::wanted(&model, &run)?;
     if let Some(similarity) = &similarity {
         parameters.extend(similarity.map.parameters(o.head_rate));
     }
@@ -166,124 +115,97 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         .enumerate()
         .map(|(i, l)| LayerLoss::new(l, i, &recipe.layer(&l.name), o.label_smoothing, train))
         .collect();
-    let objective = Objective {
-        layers: &losses,
-        opinions: recipe.distillation.weight,
-        vectors: similarity.as_ref().map(|s| (o.keep_vectors, &s.map)),
-    };
     let mut prepared = prepare(&model, train, lesson, similarity.as_ref())?;
-    let batching = Batching::for_device(&Device::Cpu);
     if recipe.is_frozen() {
-        freeze(&model, &mut prepared, batching.workers)?;
+        freeze(&model, &mut prepared, Batching::for_device(&Device::Cpu).workers)?;
     }
-    let steps_per_epoch = prepared.len().div_ceil(o.batch_size);
-    let total = steps_per_epoch * o.epochs;
-    let start = snapshot(&optimizer)?;
-    let mut at = Position {
-        run: fingerprint(recipe, codebook, &base, train, lesson),
-        ..Position::default()
+    let start = optimizer.values()?;
+    let passes = Passes {
+        recipe,
+        codebook,
+        prepared: &prepared,
+        objective: &Objective {
+            layers: &losses,
+            opinions: recipe.distillation.weight,
+            vectors: similarity.as_ref().map(|s| (o.keep_vectors, &s.map)),
+        },
+        dev,
+        fingerprint: fingerprint(recipe, codebook, &run.base, train, lesson),
+        checkpoint,
     };
-    let mut best: Option<Vec<Tensor>> = None;
-    if let Some(path) = checkpoint.filter(|p| p.exists()) {
-        (at, best) = checkpoint::load(path, &at.run, &mut optimizer)?;
-        observe(Event::Resumed { step: at.step });
+    let best = passes.run(&mut model, &mut optimizer, observe)?;
+    let best_epoch = best.as_ref().map_or(0, |best| best.epoch);
+    if let Some(best) = best {
+        set_between(&optimizer, &start, &best.values, o.interpolate)?;
     }
-    let mut saved = Instant::now();
-    for epoch in at.step / steps_per_epoch + 1..=o.epochs {
-        let mut order: Vec<usize> = (0..prepared.len()).collect();
-        order.shuffle(&mut stream(recipe.seed, epoch as u64));
-        let done = at.step - (epoch - 1) * steps_per_epoch;
-        for batch in order.chunks(o.batch_size).skip(done) {
-            let batch: Vec<&Prepared> = batch.iter().map(|&i| &prepared[i]).collect();
-            let mut rng = stream(recipe.seed, STEPS + at.step as u64);
-            let (loss, gradients) =
-                gradients(&model, &objective, &batch, batching.workers, o.dropout, &mut rng)?;
-            if !loss.is_finite() {
-                return Err(Error::setting(format!("the loss became {loss} at step {}", at.step))
-                    .with_hint("lower encoder_rate and head_rate in the recipe"));
-            }
-            optimizer.step(&gradients, schedule(at.step, total, o.warmup), o.clip)?;
-            at.step += 1;
-            at.epoch_loss += loss;
-            observe(Event::Step { step: at.step, of: total, loss });
-            // The last step's checkpoint is written when its epoch has been measured.
-            let whole = at.step == epoch * steps_per_epoch;
-            if let Some(path) = checkpoint.filter(|_| !whole && saved.elapsed() > CHECKPOINT_EVERY)
-            {
-                checkpoint::save(path, &at, &optimizer, best.as_deref())?;
-                saved = Instant::now();
-            }
-        }
-        let predictions = predict(&model, dev, batching)?;
-        calibrate(&mut model, dev, &predictions);
-        let layers = layer_scores(codebook, &evaluation(&model, dev, &predictions, 0));
-        let score = layers.values().sum::<f64>() / layers.len().max(1) as f64;
-        let better = dev.len() < CHOOSES || at.best.is_none_or(|(s, _)| score > s);
-        let loss = std::mem::take(&mut at.epoch_loss) / steps_per_epoch as f32;
-        observe(Event::Epoch { epoch, loss, score, layers, best: better });
-        if better {
-            at.best = Some((score, epoch));
-            best = Some(snapshot(&optimizer)?);
-        }
-        if let Some(path) = checkpoint {
-            checkpoint::save(path, &at, &optimizer, best.as_deref())?;
-            saved = Instant::now();
-        }
-        if o.patience > 0 && at.best.is_some_and(|(_, e)| epoch - e >= o.patience) {
-            break;
-        }
-    }
-    if let Some(end) = best {
-        for ((parameter, start), end) in optimizer.parameters.iter().zip(start).zip(end) {
-            let values = ((start * (1.0 - o.interpolate))? + (end * o.interpolate)?)?;
-            // The bundle holds half precision; calibrate what it will hold.
-            parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;
-        }
-    }
-    let best_epoch = at.best.map_or(0, |(_, epoch)| epoch);
     let mut counts =
         vec![("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
-    counts.extend(contrast_pairs);
+    counts.extend(drawn.map(|drawn| ("contrast_pairs", drawn.pairs)));
     let mut record = recorded(recipe, &counts)?;
+    if let Some(share) = drawn.and_then(|drawn| drawn.triplet_accuracy) {
+        record.insert("triplet_accuracy".into(), ((share * 1e4).round() / 1e4).into());
+    }
     if let Some(lesson) = lesson {
         record.insert("teacher".into(), lesson.teacher.clone().into());
         record.insert("n_unlabelled".into(), (lesson.unlabelled.len() as i64).into());
     }
     // The map that was trained along followed weights that moved; this one fits those that stay.
     let map = similarity.map(|s| s.fit(&model)).transpose()?;
-    finish(model, record, base, dev, map)
+    finish(model, record, run.base, dev, map)
 }
 
-/// Calibrates a finished model anew on a dev part, as a recipe without epochs asks. Its weights, and
-/// the map of its sentence vectors, stay as they are.
-///
-/// # Errors
-/// If its layers are not the codebook's, the dev part is empty, or a computation fails.
-pub fn recalibrate(
-    recipe: &Recipe,
-    codebook: &Codebook,
-    mut bundle: Bundle,
-    dev: &[Example],
-) -> Result<Trained> {
-    if bundle.meta.codebook.layers != codebook.layers || dev.is_empty() {
-        return Err(Error::setting(format!(
-            "{} cannot be calibrated: its layers are not the recipe's, or no sentence was kept apart",
-            bundle.place
-        ))
-        .with_hint("epochs = 0 needs a bundle with the codebook's layers as the base, and dev.share"));
+/// That both parts, or a teacher, say something about each layer.
+fn every_layer_is_spoken_of(run: &Run<'_>) -> Result<()> {
+    for (i, layer) in run.codebook.layers.iter().enumerate() {
+        // A teacher may speak on what the labels leave out.
+        if run.lesson.is_some_and(|l| l.layers.contains(&layer.name)) {
+            continue;
+        }
+        for (part, examples) in [("training", run.train), ("dev", run.dev)] {
+            if part == "dev" && examples.is_empty() {
+                continue;
+            }
+            if examples.iter().all(|e| e.answers[i] == Answer::None) {
+                return Err(Error::setting(format!(
+                    "the {part} data say nothing about layer {:?}",
+                    layer.name
+                ))
+                .with_hint("add labelled sentences for it, or take it out of the codebook"));
+            }
+        }
     }
-    let mut model = Model::load(&bundle, &Device::Cpu)?;
-    let predictions = predict(&model, dev, Batching::for_device(&Device::Cpu))?;
-    calibrate(&mut model, dev, &predictions);
-    let figures = evaluation(&model, dev, &predictions, 1000);
-    bundle.meta.name.clone_from(&recipe.name);
-    bundle.meta.version.clone_from(&recipe.version);
-    bundle.meta.calibration = model.meta.calibration;
-    bundle.meta.training = recorded(recipe, &[("n_dev", dev.len())])?;
-    record_dev(&mut bundle.meta, &figures);
-    bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
-    bundle.place = "new bundle".into();
-    Ok(Trained { bundle, dev: figures })
+    Ok(())
+}
+
+/// The stream of the stage of pairs; those of the epochs have their numbers.
+const CONTRAST: u64 = 0;
+
+/// The stage of pairs, if the recipe asks for it.
+fn contrast_first(
+    model: &mut Model,
+    recipe: &Recipe,
+    train: &[Example],
+    observe: &mut dyn FnMut(Event),
+) -> Result<Option<Drawn>> {
+    let Some(settings) = &recipe.contrast else { return Ok(None) };
+    let mut stage = AdamW::new(encoder_parameters(model, recipe, settings.rate)?);
+    let mut rng = stream(recipe.seed, CONTRAST);
+    let workers = Batching::for_device(&Device::Cpu).workers;
+    let settings = (settings, &recipe.optimizer);
+    let mut observe = |step, of, loss| observe(Event::Step { step, of, loss });
+    let drawn = contrast(model, &mut stage, train, settings, workers, &mut rng, &mut observe)?;
+    settle(model)?;
+    Ok(Some(drawn))
+}
+
+/// Puts the parameters where `share` of the way from `start` to `end` is (Wortsman et al. 2022), in
+/// half precision, which is what the bundle holds and is calibrated on.
+fn set_between(optimizer: &AdamW, start: &[Tensor], end: &[Tensor], share: f64) -> Result<()> {
+    for ((parameter, start), end) in optimizer.parameters.iter().zip(start).zip(end) {
+        let values = ((start * (1.0 - share))? + (end * share)?)?;
+        parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;
+    }
+    Ok(())
 }
 
 /// All sentences that are learnt from, cut for the encoder.
@@ -319,6 +241,22 @@ struct Similarity {
 const FITTED_TO: usize = 6000;
 
 impl Similarity {
+    /// What the recipe asks for, if it does.
+    fn wanted(model: &Model, run: &Run<'_>) -> Result<Option<Self>> {
+        if run.recipe.optimizer.keep_vectors <= 0.0 || run.recipe.is_frozen() {
+            return Ok(None);
+        }
+        let base;
+        let vectors_of = match run.vectors_of {
+            Some(bundle) => bundle,
+            None => {
+                base = bare(run.base.clone(), model.meta.max_length);
+                &base
+            }
+        };
+        Self::new(model, vectors_of, run.train, run.lesson).map(Some)
+    }
+
     fn new(
         model: &Model,
         vectors_of: &Bundle,
@@ -349,20 +287,6 @@ fn fit(model: &Model, sample: &[(usize, Unlabelled)], wanted: &[Vec<f32>]) -> Re
     Map::fit(&given, &wanted)
 }
 
-/// From this stream on the random numbers are the steps'; those before are the epochs'.
-const STEPS: u64 = 1 << 32;
-
-/// The stream of the stage before.
-const CONTRAST: u64 = 0;
-
-/// Random numbers that depend on the seed and the place in the run alone, so that a run that
-/// was interrupted draws the same.
-fn stream(seed: u64, number: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(number);
-    rng
-}
-
 /// A hash of what decides how a run goes.
 fn fingerprint(
     recipe: &Recipe,
@@ -376,78 +300,4 @@ fn fingerprint(
     let texts: String = texts.map(|text| sha256_hex(text.as_bytes())).collect();
     let weights = sha256_hex(&base.weights);
     sha256_hex(format!("{recipe:?} {codebook:?} {weights} {texts}").as_bytes())
-}
-
-/// Copies of all parameters.
-fn snapshot(optimizer: &AdamW) -> candle_core::Result<Vec<Tensor>> {
-    optimizer.parameters.iter().map(|p| p.var.as_tensor().copy()).collect()
-}
-
-fn finish(
-    mut model: Model,
-    record: toml::Table,
-    base: EncoderFiles,
-    dev: &[Example],
-    map: Option<Map>,
-) -> Result<Trained> {
-    let predictions = predict(&model, dev, Batching::for_device(&Device::Cpu))?;
-    calibrate(&mut model, dev, &predictions);
-    let figures = evaluation(&model, dev, &predictions, 1000);
-    let weights = model.to_safetensors()?;
-    let mut meta = model.meta.clone();
-    meta.weights_sha256 = sha256_hex(&weights);
-    meta.training = record;
-    record_dev(&mut meta, &figures);
-    let vector_map = map.map(|m| m.to_safetensors(&meta.weights_sha256)).transpose()?;
-    let mut bundle = Bundle {
-        meta,
-        place: "new bundle".into(),
-        config: base.config.into(),
-        tokenizer: base.tokenizer.into(),
-        weights: weights.into(),
-        vector_map: vector_map.map(Into::into),
-    };
-    if !dev.is_empty() {
-        bundle.meta.int8_loss = Some(int8_loss(&bundle, dev, &figures)?);
-    }
-    Ok(Trained { bundle, dev: figures })
-}
-
-/// A recipe and what was counted, as a bundle keeps them.
-fn recorded(recipe: &Recipe, counts: &[(&str, usize)]) -> Result<toml::Table> {
-    let mut record = toml::Table::try_from(recipe)
-        .map_err(|e| Error::setting(format!("the recipe cannot be recorded: {e}")))?;
-    record.extend(counts.iter().map(|(name, n)| ((*name).to_owned(), (*n as i64).into())));
-    Ok(record)
-}
-
-/// Writes a model's figures on its dev part into its record.
-fn record_dev(meta: &mut Meta, figures: &Evaluation) {
-    let scores = layer_scores(&meta.codebook, figures);
-    let rounded = |f: f64| toml::Value::from((f * 1e4).round() / 1e4);
-    let table: toml::Table = scores.into_iter().map(|(k, v)| (k, rounded(v))).collect();
-    meta.evaluation.insert("dev_f1".into(), table.into());
-}
-
-/// The most that a layer's macro-F1 on the development part loses by 8-bit weights.
-fn int8_loss(bundle: &Bundle, dev: &[Example], full: &Evaluation) -> Result<f64> {
-    let exactly = PrecisionChoice::Exactly(Precision::Int8);
-    let model = Model::load_for_scoring(bundle, &[Device::Cpu], exactly)?;
-    let predictions = predict(&model, dev, Batching::for_device(&Device::Cpu))?;
-    let int8 = evaluation(&model, dev, &predictions, 0);
-    let losses = bundle.meta.codebook.layers.iter().filter_map(|l| {
-        Some(full.figure(&l.name, "macro_f1")? - int8.figure(&l.name, "macro_f1")?)
-    });
-    Ok((losses.fold(0.0, f64::max) * 1e4).round() / 1e4)
-}
-
-fn layer_scores(codebook: &Codebook, figures: &Evaluation) -> BTreeMap<String, f64> {
-    codebook
-        .layers
-        .iter()
-        .filter_map(|l| {
-            let name = if l.kind == LayerKind::Multi { "micro_f1" } else { "macro_f1" };
-            Some((l.name.clone(), figures.figure(&l.name, name)?))
-        })
-        .collect()
 }
