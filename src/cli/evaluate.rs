@@ -17,7 +17,7 @@ use crate::model::predict::Batching;
 use crate::model::{Model, PrecisionChoice};
 use crate::report::evaluation::{Comparison, EvaluationPage, page};
 use crate::training::data::{Example, Overlap, Recorded, mask_names, overlap, read_labelled};
-use crate::training::evaluate::{Evaluation, Options, evaluate};
+use crate::training::evaluate::{Evaluated, Evaluation, Options, evaluate};
 use crate::training::paired::{Answers, Draws, paired};
 use crate::training::task::{Task, TaskEvaluation, carry_out};
 
@@ -148,34 +148,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         None => None,
         Some(name) => {
             let other = open(name)?;
-            let again = read_labelled(&args.data, other.codebook(), pattern)?.examples;
-            let of_other = evaluate(&other, &again, batching, &options)?;
-            let draws = Draws {
-                resamples: args.resamples,
-                permutations: args.permutations,
-                seed: args.seed,
-            };
-            let layers = paired(
-                &Answers {
-                    layers: &model.codebook().layers,
-                    examples: &data.examples,
-                    decisions: &of_model.decisions,
-                },
-                &Answers {
-                    layers: &other.codebook().layers,
-                    examples: &again,
-                    decisions: &of_other.decisions,
-                },
-                draws,
-            );
-            if layers.0.is_empty() {
-                return Err(Error::setting(format!(
-                    "{} and {name} have no layer in common that the data answer",
-                    args.bundle
-                ))
-                .into());
-            }
-            Some(Comparison { against: name.clone(), layers })
+            let theirs = read_labelled(&args.data, other.codebook(), pattern)?.examples;
+            let of_other = evaluate(&other, &theirs, batching, &options)?;
+            let mine = answers(&model, &data.examples, &of_model);
+            Some(compared(args, name, &mine, &answers(&other, &theirs, &of_other))?)
         }
     };
     let place = args.data.display().to_string();
@@ -205,6 +181,31 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     };
     write(args, &found, &page)?;
     Ok(if data.skipped.is_empty() { OK } else { SKIPPED })
+}
+
+/// What a model says of the test sentences.
+fn answers<'a>(model: &'a Model, examples: &'a [Example], found: &'a Evaluated) -> Answers<'a> {
+    Answers { layers: &model.codebook().layers, examples, decisions: &found.decisions }
+}
+
+/// A second model's answers beside the first's, by resampling and exchanging whole documents.
+fn compared(
+    args: &Args,
+    against: &str,
+    mine: &Answers<'_>,
+    theirs: &Answers<'_>,
+) -> anyhow::Result<Comparison> {
+    let draws =
+        Draws { resamples: args.resamples, permutations: args.permutations, seed: args.seed };
+    let layers = paired(mine, theirs, draws);
+    if layers.0.is_empty() {
+        return Err(Error::setting(format!(
+            "{} and {against} have no layer in common that the data answer",
+            args.bundle
+        ))
+        .into());
+    }
+    Ok(Comparison { against: against.to_owned(), layers })
 }
 
 /// Layers that nothing was learnt for.
