@@ -23,7 +23,6 @@ pub use align::{AlignSummary, align_folder, measure_folder};
 pub use alignments::{alignments_schema, read_alignments};
 pub use metrics::draw_training;
 pub use profile::{ProfileOptions, ProfileSummary, profile_folder};
-pub use tables::{contrasts_schema, profiles_schema, target_profiles_schema};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{contrasts_schema, profiles_schema, target_profiles_schema};
+use super::tables::write_flat;
 use crate::{
     error::Result,
     model::codebook::Codebook,
@@ -12,7 +12,7 @@ use crate::{
         self, ContrastRow, Contrasts, MIN_ARTICLES_FOR_INTERVAL, Observations, ProfileRow,
         Settings, TargetProfileRow,
     },
-    scoring::tables::{Format, ScoredFolder, TableRow, TableWriter},
+    scoring::tables::{Format, ScoredFolder},
 };
 
 /// How a folder is profiled.
@@ -66,15 +66,9 @@ pub fn profile_folder(dir: &Path, options: &ProfileOptions) -> Result<ProfileSum
     let out = options.out.as_deref().unwrap_or(dir);
     let format = options.format;
     let files = vec![
-        write(out, "profiles", profiles_schema(&codebook)?, format, &profiles)?,
-        write(out, "contrasts", contrasts_schema(&codebook)?, format, &contrasts.rows)?,
-        write(
-            out,
-            "target_profiles",
-            target_profiles_schema(&codebook)?,
-            format,
-            &target_profiles,
-        )?,
+        write_flat(out, "profiles", &codebook, format, &profiles)?,
+        write_flat(out, "contrasts", &codebook, format, &contrasts.rows)?,
+        write_flat(out, "target_profiles", &codebook, format, &target_profiles)?,
     ];
     let contrasts = contrasts.rows;
     let settings = settings.clone();
@@ -91,18 +85,6 @@ fn observe(folder: &ScoredFolder) -> Result<Observations> {
         batch?.iter().try_for_each(|row| builder.push_mention(row))?;
     }
     Ok(builder.finish())
-}
-
-fn write<T: TableRow>(
-    dir: &Path,
-    name: &str,
-    schema: arrow::datatypes::SchemaRef,
-    format: Format,
-    rows: &[T],
-) -> Result<PathBuf> {
-    let mut writer = TableWriter::create(dir, name, schema, format)?;
-    writer.write(rows)?;
-    writer.finish()
 }
 
 /// What a reader of the figures should know.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::joined::flat;
 use super::run::RunRecord;
+use super::tables::write_flat;
 use crate::error::{Error, Result};
 use crate::model::predict::{Batching, predict_all};
 use crate::model::sentence::Prepared;
@@ -16,10 +17,10 @@ use crate::model::{Model, Unit};
 use crate::profile::Settings;
 use crate::profile::axes::{Axis, AxisContrastRow, AxisProfileRow, Places};
 use crate::scoring::rows::SentenceRow;
-use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
+use crate::scoring::tables::{Format, ScoredFolder, TableWriter, flat_schema};
 use crate::text::{Role, model_text};
 
-pub use table::{AxisPlace, axes_schema, axis_contrasts_schema, axis_profiles_schema};
+pub use table::AxisPlace;
 
 const EXAMPLE: &str = "an axis is a table like: [[axis]] name = \"threat\" \
     positive = [\"threat\", \"danger\"] negative = [\"safety\", \"protection\"]";
@@ -127,7 +128,7 @@ pub fn axes_folder(
 
     let format = options.format;
     let codebook = folder.codebook();
-    let mut writer = TableWriter::create(dir, "axes", axes_schema(codebook)?, format)?;
+    let mut writer = TableWriter::create(dir, "axes", flat_schema::<AxisPlace>(codebook)?, format)?;
     let mut places = Places::new(&axes);
     each_vector(&folder, |sentence, vector| {
         let repeated = sentence.duplicate_group != sentence.article_id;
@@ -153,13 +154,11 @@ pub fn axes_folder(
         writer.write(&rows)
     })?;
     let (profiles, contrasts) = places.profiles(&options.statistics);
-    let mut profile_writer =
-        TableWriter::create(dir, "axis_profiles", axis_profiles_schema(codebook)?, format)?;
-    profile_writer.write(&profiles)?;
-    let mut contrast_writer =
-        TableWriter::create(dir, "axis_contrasts", axis_contrasts_schema(codebook)?, format)?;
-    contrast_writer.write(&contrasts)?;
-    let files = vec![writer.finish()?, profile_writer.finish()?, contrast_writer.finish()?];
+    let files = vec![
+        writer.finish()?,
+        write_flat(dir, "axis_profiles", codebook, format, &profiles)?,
+        write_flat(dir, "axis_contrasts", codebook, format, &contrasts)?,
+    ];
     Ok(AxesSummary { notes: notes(&axes), profiles, contrasts, files })
 }
 

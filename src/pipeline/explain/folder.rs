@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::super::joined::{Joined, each_sentence, place};
 use super::forms::forms;
-use super::table::{ExplainedWord, explanations_schema};
+use super::table::ExplainedWord;
 use crate::error::{Error, Result};
 use crate::model::explain::{Question, Settings, explain};
 use crate::model::predict::Batching;
 use crate::model::{Layer, LayerKind, Model};
 use crate::scoring::rows::{Scores, SentenceRow};
-use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
+use crate::scoring::tables::{Format, ScoredFolder, TableWriter, flat_schema};
 use crate::text::normal::Normal;
 use crate::text::source_span;
 
@@ -59,7 +59,7 @@ pub fn explain_folder(
 ) -> Result<ExplainSummary> {
     let folder = ScoredFolder::open(dir)?;
     let asked = Asked::new(&folder, model, options)?;
-    let schema = explanations_schema(folder.codebook())?;
+    let schema = flat_schema::<ExplainedWord>(folder.codebook())?;
     let mut run = Run {
         model,
         options,

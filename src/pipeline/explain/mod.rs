@@ -7,7 +7,7 @@ mod table;
 
 pub use folder::{ExplainOptions, ExplainSummary, explain_folder};
 pub use measure::{Faithfulness, LabelFaithfulness, MeasureOptions, measure};
-pub use table::{ExplainedWord, explanations_schema, read_explanations};
+pub use table::{ExplainedWord, read_explanations};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,11 @@
 //! From a scored folder to its distinctive words.
 
-mod table;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::joined::{Joined, each_sentence, place};
 use super::run::RunRecord;
+use super::tables::write_flat;
 use crate::error::{Error, Result};
 use crate::model::codebook::{Codebook, LayerKind};
 use crate::profile::MIN_ARTICLES_FOR_INTERVAL;
@@ -14,12 +13,10 @@ use crate::profile::words::count::{Census, Counts};
 use crate::profile::words::terms::{Term, Token, terms, tokens};
 use crate::profile::words::{Scope, Settings, WordRow, compare};
 use crate::scoring::rows::SentenceRow;
-use crate::scoring::tables::{Format, ScoredFolder, TableWriter};
+use crate::scoring::tables::{Format, ScoredFolder};
 use crate::text::Role;
 use crate::text::model_text;
 use crate::text::normal::Normal;
-
-pub use table::words_schema;
 
 /// What is compared, and how.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -91,10 +88,7 @@ pub fn words_folder(dir: &Path, options: &WordsOptions) -> Result<WordsSummary> 
 
     let rows: Vec<WordRow> =
         scopes.iter().zip(&counts).flat_map(|(scope, c)| compare(c, scope, settings)).collect();
-    let mut writer =
-        TableWriter::create(dir, "words", words_schema(folder.codebook())?, options.format)?;
-    writer.write(&rows)?;
-    let file = writer.finish()?;
+    let file = write_flat(dir, "words", folder.codebook(), options.format, &rows)?;
     let notes = notes(&articles, &counts, settings);
     Ok(WordsSummary { rows, notes, file })
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::scoring::rows::{MentionRow, Scores};
-use crate::scoring::tables::{mentions_schema, sentences_schema};
+use crate::scoring::tables::{TableWriter, mentions_schema, sentences_schema};
 
 const CODEBOOK: &str = r#"
     name = "test"

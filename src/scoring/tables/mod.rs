@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod flat;
 mod reader;
 mod schema;
 mod sink;
@@ -18,6 +19,7 @@ use std::{fmt, str::FromStr};
 use arrow::{array::ArrayRef, datatypes::Schema};
 use serde::{Deserialize, Serialize};
 
+pub use flat::{Cell, Column, FlatRow, flat_schema};
 pub use reader::ScoredFolder;
 pub use schema::{
     MAX_EXTRA_COLUMNS, OTHER_COLUMN, articles_schema, codebook_of, extra_columns, mentions_schema,
