@@ -259,7 +259,7 @@ impl Lines {
             Event::Unlabelled(n) => line(format!("{n} unlabelled sentences for the teacher")),
             Event::Taught(n, of) => {
                 self.bar.set_length(of as u64);
-                self.bar.inc(n as u64);
+                self.bar.set_position(n as u64);
                 self.bar.set_message("labelled by the teacher");
             }
             Event::Agreement(layers) => {

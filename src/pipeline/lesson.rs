@@ -2,19 +2,18 @@
 //! mentions, and its opinions on them and on the labelled ones.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
+use super::answers::answers;
 use super::score::discover;
 use crate::corpus::{Corpus, ReadNotes, ReadOptions};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::bundle::sha256_hex;
 use crate::model::{Codebook, Layer, Meta, Model};
 use crate::text::{Role, TargetFinder, split};
 use crate::training::data::Example;
 use crate::training::recipe::Distillation;
-use crate::training::teacher::{Opinion, Unlabelled, behind, mean, opinions, silence};
+use crate::training::teacher::{Unlabelled, behind, mean, silence};
 use crate::training::trainer::Lesson;
 
 /// Mentions of a sentence that are asked about at most.
@@ -67,8 +66,9 @@ pub(super) fn unlabelled_sentences(
 }
 
 /// Asks the teachers about the examples and the unlabelled sentences, and gives the mean of what
-/// they say, on each layer of those who are not further than `margin` behind the best there. The answers of each are kept in the file that `kept` names for its number, so that an
-/// interrupted run need not ask again. `done` is told how many pieces of text of how many are done.
+/// they say, on each layer of those who are not further than `margin` behind the best there. The
+/// answers of each are kept in the file that `kept` names for its number, so that an interrupted
+/// run need not ask again. `done` is told of how many sentences of how many a teacher has spoken.
 ///
 /// # Errors
 /// If a teacher has none of the codebook's layers or fails, or a file cannot be written.
@@ -79,7 +79,7 @@ pub(super) fn lesson(
     train: &[Example],
     unlabelled: Vec<Unlabelled>,
     kept: &dyn Fn(usize) -> PathBuf,
-    done: &(dyn Fn(usize, usize) + Sync),
+    done: &dyn Fn(usize, usize),
 ) -> Result<Lesson> {
     let sentences: Vec<Unlabelled> =
         train.iter().map(Unlabelled::of).chain(unlabelled.iter().cloned()).collect();
@@ -106,39 +106,6 @@ fn development_scores(teacher: &Meta, codebook: &Codebook) -> Vec<Option<f64>> {
     let recorded = teacher.evaluation.get("dev_f1");
     let of_layer = |layer: &Layer| recorded?.get(&layer.name)?.as_float();
     codebook.layers.iter().map(of_layer).collect()
-}
-
-/// What one teacher says, from the file `kept` if it has been asked before.
-fn answers(
-    teacher: &Model,
-    name: &str,
-    codebook: &Codebook,
-    sentences: &[Unlabelled],
-    kept: &Path,
-    done: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Vec<Opinion>> {
-    let asked = sha256_hex(format!("{name} {codebook:?} {sentences:?}").as_bytes());
-    if let Some(said) = read_kept(kept, &asked) {
-        return Ok(said);
-    }
-    let answers = Kept { asked, opinions: opinions(teacher, codebook, sentences, done)? };
-    let json = serde_json::to_vec(&answers)
-        .map_err(|e| Error::model(kept.display(), format!("cannot be written: {e}")))?;
-    crate::files::write_whole(kept, &json)?;
-    Ok(answers.opinions)
-}
-
-/// A teacher's answers in a file.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    /// A hash of the teacher and the questions.
-    asked: String,
-    opinions: Vec<Opinion>,
-}
-
-fn read_kept(path: &Path, asked: &str) -> Option<Vec<Opinion>> {
-    let kept: Kept = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    (kept.asked == asked).then_some(kept.opinions)
 }
 
 #[cfg(test)]

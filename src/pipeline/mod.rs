@@ -3,6 +3,7 @@
 
 mod align;
 mod alignments;
+mod answers;
 pub mod axes;
 pub mod explain;
 pub mod export;

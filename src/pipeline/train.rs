@@ -68,7 +68,7 @@ pub enum Event<'a> {
     },
     /// So many unlabelled sentences were drawn.
     Unlabelled(usize),
-    /// The teacher labelled so many more pieces of text of so many.
+    /// A teacher has labelled so many sentences of so many.
     Taught(usize, usize),
     /// For each layer of the model that was added to, the share of the sentences (or mentions) of
     /// the dev part that it gives the same labels as before, and their number.

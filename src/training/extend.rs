@@ -105,7 +105,7 @@ pub fn agreement(
 ) -> Result<BTreeMap<String, (f64, usize)>> {
     let said = |bundle: &Bundle| {
         let model = Model::load(bundle, &Device::Cpu)?;
-        ask(&model, sentences, &|_, _| {})
+        ask(&model, sentences)
     };
     let (before, after) = (said(old)?, said(new)?);
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();

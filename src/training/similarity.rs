@@ -162,7 +162,7 @@ pub(super) fn vectors(bundle: &Bundle, sentences: &[Unlabelled]) -> Result<Vec<V
         vector.iter_mut().for_each(|x| *x /= length);
         vector
     };
-    Ok(ask(&model, sentences, &|_, _| {})?.into_iter().map(scaled).collect())
+    Ok(ask(&model, sentences)?.into_iter().map(scaled).collect())
 }
 
 #[cfg(test)]

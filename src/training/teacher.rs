@@ -70,8 +70,7 @@ fn places(codebook: &Codebook, teacher: &Codebook) -> Result<Vec<Option<usize>>>
     Ok(places)
 }
 
-/// What `teacher` says of each sentence on the layers of `codebook` that it has. `done` is
-/// told how many pieces of text a batch had, whenever one is finished, and of how many.
+/// What `teacher` says of each sentence on the layers of `codebook` that it has.
 ///
 /// # Errors
 /// If the teacher has none of the layers, or fails.
@@ -79,10 +78,9 @@ pub fn opinions(
     teacher: &Model,
     codebook: &Codebook,
     sentences: &[Unlabelled],
-    done: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Opinion>> {
     let places = places(codebook, teacher.codebook())?;
-    let all = ask(teacher, sentences, done)?;
+    let all = ask(teacher, sentences)?;
     let opinion = |scores: SentenceScores| {
         let rows = |scores: &[crate::model::Scores], of_mention: bool| -> Rows {
             let layers = codebook.layers.iter().zip(&places);
@@ -168,20 +166,14 @@ pub fn silence(teachers: &mut [Vec<Opinion>], silent: &[Vec<bool>]) {
 ///
 /// # Errors
 /// If the model fails.
-pub(super) fn ask(
-    model: &Model,
-    sentences: &[Unlabelled],
-    done: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Vec<SentenceScores>> {
+pub(super) fn ask(model: &Model, sentences: &[Unlabelled]) -> Result<Vec<SentenceScores>> {
     let prepared: Vec<Prepared> = sentences
         .iter()
         .map(|s| model.prepare(&s.model_text, &s.mentions))
         .collect::<Result<_>>()?;
     let units: Vec<&Unit> = prepared.iter().flat_map(|p| &p.units).collect();
     let device = model.devices().next().cloned().unwrap_or(candle_core::Device::Cpu);
-    let all = units.len();
-    let batching = Batching::for_device(&device);
-    let predictions = predict_all(model, &units, batching, &|n| done(n, all))?;
+    let predictions = predict_all(model, &units, Batching::for_device(&device), &|_| {})?;
     let mut rest = predictions.as_slice();
     let scores = |prepared: &Prepared| {
         let (mine, others) = rest.split_at(prepared.units.len().min(rest.len()));
@@ -261,7 +253,7 @@ mod tests {
             },
             Unlabelled { model_text: "Mayor Ilse Brandt won.".into(), mentions: vec![6..17, 0..0] },
         ];
-        let opinions = opinions(&teacher, &codebook, &sentences, &|_, _| {}).unwrap();
+        let opinions = opinions(&teacher, &codebook, &sentences).unwrap();
         let engagement = codebook.layers.iter().position(|l| l.name == "engagement").unwrap();
         let stance = codebook.layers.iter().position(|l| l.kind == LayerKind::Target).unwrap();
         let deny = codebook.layers[engagement].index_of("deny").unwrap();

@@ -281,7 +281,7 @@ impl Similarity {
 /// The map from the vectors of `model` to those that are `wanted` of the sentences numbered so.
 fn fit(model: &Model, sample: &[(usize, Unlabelled)], wanted: &[Vec<f32>]) -> Result<Map> {
     let (numbers, sentences): (Vec<usize>, Vec<Unlabelled>) = sample.iter().cloned().unzip();
-    let given = ask(model, &sentences, &|_, _| {})?;
+    let given = ask(model, &sentences)?;
     let given: Vec<Vec<f32>> = given.into_iter().map(|scores| scores.vector).collect();
     let wanted: Vec<Vec<f32>> = numbers.into_iter().map(|i| wanted[i].clone()).collect();
     Map::fit(&given, &wanted)

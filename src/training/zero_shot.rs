@@ -87,7 +87,7 @@ fn label_vectors(model: &Model, layer: &Layer) -> Result<Tensor> {
             .map(|text| Unlabelled { model_text: model_text(text), mentions: Vec::new() })
             .collect();
         let mut sum: Vec<f32> = Vec::new();
-        for scores in ask(model, &texts, &|_, _| {})? {
+        for scores in ask(model, &texts)? {
             let scaled = scaled(scores.vector);
             sum.resize(scaled.len(), 0.0);
             sum.iter_mut().zip(scaled).for_each(|(s, x)| *s += x);
@@ -147,7 +147,7 @@ mod tests {
         let model = Model::load(&bundle, &Device::Cpu).unwrap();
         let ask = |text: &str| {
             let sentence = Unlabelled { model_text: text.into(), mentions: vec![] };
-            super::ask(&model, &[sentence], &|_, _| {}).unwrap().remove(0)
+            super::ask(&model, &[sentence]).unwrap().remove(0)
         };
         assert_eq!(ask("The striker scored twice in the second half.").layers[0].labels, [0]);
         assert_eq!(ask("Snow fell on the hills through the night.").layers[0].labels, [1]);
@@ -155,7 +155,7 @@ mod tests {
         let vector = |bundle: &Bundle| {
             let model = Model::load(bundle, &Device::Cpu).unwrap();
             let sentence = Unlabelled { model_text: "A day.".into(), mentions: vec![] };
-            super::ask(&model, &[sentence], &|_, _| {}).unwrap().remove(0).vector
+            super::ask(&model, &[sentence]).unwrap().remove(0).vector
         };
         assert_eq!(vector(&bundle), vector(&base));
     }
