@@ -41,8 +41,8 @@ pub(super) fn answers(
     Ok(said)
 }
 
-/// What the file holds of the answers to what is `asked`, and the file, to go on writing. Its first line
-/// is a hash of the teacher and the questions, each other a list of answers. A line that was cut off
+/// What the file holds of the answers to what is `asked`, and the file, to go on writing. It is JSON lines:
+/// a hash of the teacher and the questions, then lists of answers. A line that was cut off
 /// is taken away, and so is everything if it answers something else.
 fn reopen(path: &Path, asked: &str) -> Result<(Vec<Opinion>, File)> {
     let failed = |e| Error::io(path, e);
@@ -58,7 +58,7 @@ fn reopen(path: &Path, asked: &str) -> Result<(Vec<Opinion>, File)> {
         let length = lines.read_until(b'\n', &mut line).map_err(failed)?;
         let Some(text) = line.strip_suffix(b"\n") else { break };
         if whole == 0 {
-            if text != asked.as_bytes() {
+            if serde_json::from_slice::<String>(text).ok().as_deref() != Some(asked) {
                 break;
             }
         } else {
@@ -70,7 +70,7 @@ fn reopen(path: &Path, asked: &str) -> Result<(Vec<Opinion>, File)> {
     file.set_len(whole).map_err(failed)?;
     file.seek(SeekFrom::End(0)).map_err(failed)?;
     if whole == 0 {
-        writeln!(file, "{asked}").map_err(failed)?;
+        writeln!(file, "{}", serde_json::json!(asked)).map_err(failed)?;
     }
     Ok((said, file))
 }

@@ -21,7 +21,7 @@ use crate::training::{agreement, bare, carried_over, extend};
 /// What ends the name of a checkpoint …
 const CHECKPOINT: &str = ".checkpoint.safetensors";
 /// … of what a teacher said …
-const ANSWERS: &str = ".teacher.json";
+const ANSWERS: &str = ".teacher.jsonl";
 /// … and of the model of an earlier recipe, until the whole run is done.
 const PART: &str = ".part";
 

@@ -86,7 +86,7 @@ pub(super) struct Drawn {
 }
 
 /// How far the base's vectors tell the labels apart. `None` if there is no triplet to tell it by.
-fn known_before(model: &Model, units: &[Unit], examples: &[Example]) -> Result<Option<f64>> {
+fn base_accuracy(model: &Model, units: &[Unit], examples: &[Example]) -> Result<Option<f64>> {
     let step = units.len().div_ceil(MEASURED).max(1);
     let sample: Vec<(&Unit, &Example)> = units.iter().zip(examples).step_by(step).collect();
     let mut rows = Vec::new();
@@ -165,7 +165,7 @@ pub(super) fn contrast(
     let drawn = match contrast.pairs {
         Some(pairs) => Drawn { pairs, triplet_accuracy: None },
         None => {
-            let known = known_before(model, &units, examples)?;
+            let known = base_accuracy(model, &units, examples)?;
             let pairs = if known.is_some_and(|share| share >= APART) { FEW } else { MANY };
             Drawn { pairs, triplet_accuracy: known }
         }

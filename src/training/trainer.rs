@@ -8,10 +8,10 @@ use candle_core::{DType, Device, Tensor};
 use super::build::{encoder_parameters, fresh_model, make_parameters, settle};
 use super::contrast::{Drawn, contrast};
 use super::data::{Answer, Example};
+use super::epochs::{Epochs, stream};
 use super::finish::{finish, recorded};
 use super::loss::LayerLoss;
 use super::optimizer::AdamW;
-use super::passes::{Passes, stream};
 use super::recipe::Recipe;
 use super::similarity::{Map, bare, vectors};
 use super::step::{Objective, Prepared, freeze};
@@ -98,11 +98,11 @@ pub struct Lesson {
 /// If the base is unusable, the data say nothing about a layer, a checkpoint is of another
 /// run or cannot be written, or a computation fails.
 pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
-    every_layer_is_spoken_of(&run)?;
+    check_every_layer(&run)?;
     let Run { recipe, codebook, train, dev, lesson, checkpoint, .. } = run;
     let o = &recipe.optimizer;
     let mut model = fresh_model(recipe, codebook, &run.base)?;
-    let drawn = contrast_first(&mut model, recipe, train, observe)?;
+    let drawn = contrastive_stage(&mut model, recipe, train, observe)?;
     let mut parameters = make_parameters(&mut model, recipe)?;
     let similarity = Similarity::wanted(&model, &run)?;
     if let Some(similarity) = &similarity {
@@ -120,7 +120,7 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         freeze(&model, &mut prepared, Batching::for_device(&Device::Cpu).workers)?;
     }
     let start = optimizer.values()?;
-    let passes = Passes {
+    let epochs = Epochs {
         recipe,
         codebook,
         prepared: &prepared,
@@ -133,10 +133,10 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         fingerprint: fingerprint(recipe, codebook, &run.base, train, lesson),
         checkpoint,
     };
-    let best = passes.run(&mut model, &mut optimizer, observe)?;
+    let best = epochs.run(&mut model, &mut optimizer, observe)?;
     let best_epoch = best.as_ref().map_or(0, |best| best.epoch);
     if let Some(best) = best {
-        set_between(&optimizer, &start, &best.values, o.interpolate)?;
+        interpolate(&optimizer, &start, &best.values, o.interpolate)?;
     }
     let mut counts =
         vec![("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
@@ -155,7 +155,7 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
 }
 
 /// That both parts, or a teacher, say something about each layer.
-fn every_layer_is_spoken_of(run: &Run<'_>) -> Result<()> {
+fn check_every_layer(run: &Run<'_>) -> Result<()> {
     for (i, layer) in run.codebook.layers.iter().enumerate() {
         // A teacher may speak on what the labels leave out.
         if run.lesson.is_some_and(|l| l.layers.contains(&layer.name)) {
@@ -181,7 +181,7 @@ fn every_layer_is_spoken_of(run: &Run<'_>) -> Result<()> {
 const CONTRAST: u64 = 0;
 
 /// The stage of pairs, if the recipe asks for it.
-fn contrast_first(
+fn contrastive_stage(
     model: &mut Model,
     recipe: &Recipe,
     train: &[Example],
@@ -200,7 +200,7 @@ fn contrast_first(
 
 /// Puts the parameters where `share` of the way from `start` to `end` is (Wortsman et al. 2022), in
 /// half precision, which is what the bundle holds and is calibrated on.
-fn set_between(optimizer: &AdamW, start: &[Tensor], end: &[Tensor], share: f64) -> Result<()> {
+fn interpolate(optimizer: &AdamW, start: &[Tensor], end: &[Tensor], share: f64) -> Result<()> {
     for ((parameter, start), end) in optimizer.parameters.iter().zip(start).zip(end) {
         let values = ((start * (1.0 - share))? + (end * share)?)?;
         parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;

@@ -23,6 +23,6 @@ impl FlatRow for AxisPlace {
         ("outlet", Cell::Text(|r| &r.outlet)),
         ("sentence_index", Cell::Count(|r| r.sentence_index)),
         ("axis", Cell::Text(|r| &r.axis)),
-        ("place", Cell::Single(|r| r.place)),
+        ("place", Cell::Float(|r| r.place)),
     ];
 }

@@ -55,7 +55,7 @@ impl FlatRow for ExplainedWord {
         ("start", Cell::Count(|r| r.start)),
         ("end", Cell::Count(|r| r.end)),
         ("word", Cell::Text(|r| &r.word)),
-        ("weight", Cell::Single(|r| r.weight)),
+        ("weight", Cell::Float(|r| r.weight)),
         ("gone", Cell::Flag(|r| r.gone)),
         ("instead", Cell::MaybeText(|r| r.instead.as_deref())),
     ];

@@ -29,7 +29,7 @@ pub enum Cell<T> {
     /// A number in double precision, or null.
     MaybeNumber(fn(&T) -> Option<f64>),
     /// A number in single precision.
-    Single(fn(&T) -> f32),
+    Float(fn(&T) -> f32),
     /// True or false.
     Flag(fn(&T) -> bool),
 }
@@ -55,7 +55,7 @@ impl<T> Cell<T> {
             Cell::Text(_) | Cell::MaybeText(_) => DataType::Utf8,
             Cell::Count(_) | Cell::MaybeCount(_) => DataType::Int64,
             Cell::Number(_) | Cell::MaybeNumber(_) => DataType::Float64,
-            Cell::Single(_) => DataType::Float32,
+            Cell::Float(_) => DataType::Float32,
             Cell::Flag(_) => DataType::Boolean,
         }
     }
@@ -77,7 +77,7 @@ impl<T> Cell<T> {
             }
             Cell::Number(of) => Arc::new(Float64Array::from_iter_values(rows.map(of))),
             Cell::MaybeNumber(of) => Arc::new(rows.map(of).collect::<Float64Array>()),
-            Cell::Single(of) => Arc::new(Float32Array::from_iter_values(rows.map(of))),
+            Cell::Float(of) => Arc::new(Float32Array::from_iter_values(rows.map(of))),
             Cell::Flag(of) => Arc::new(rows.map(|r| Some(of(r))).collect::<BooleanArray>()),
         }
     }
@@ -129,7 +129,7 @@ mod tests {
             ("seats", Cell::MaybeCount(|f| f.seats)),
             ("share", Cell::Number(|_| 0.1)),
             ("speed", Cell::MaybeNumber(|f| f.speed)),
-            ("weight", Cell::Single(|_| 0.1)),
+            ("weight", Cell::Float(|_| 0.1)),
             ("sails", Cell::Flag(|f| f.sails)),
         ];
     }

@@ -1,8 +1,9 @@
 //! The output tables: their columns, how rows are written to Parquet, CSV or JSONL,
 //! and how a scored folder is read back.
 //!
-//! The columns are a contract (see the README): `schema.rs` is the one place that says
-//! what they are, and every file carries [`crate::SCHEMA_VERSION`] and the codebook in
+//! The columns are a contract (see the README). Those of sentences, mentions and articles depend on
+//! the codebook: `schema.rs` says what they are. Tables with the same columns for every codebook list
+//! them with the row ([`FlatRow`]). Every file carries [`crate::SCHEMA_VERSION`] and the codebook in
 //! its metadata, so that a folder can be read years later without the model.
 
 mod decode;

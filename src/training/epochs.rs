@@ -1,5 +1,5 @@
-//! The passes over the training part: step by step, measured after each, the best one kept, and
-//! gone on with after an interruption as if there had been none.
+//! The epochs: step by step, each measured on the dev part, the best one kept, and gone on with after
+//! an interruption as if there had been none.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,8 +28,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 /// A dev part of fewer sentences cannot tell one epoch from the next: the last is taken.
 const CHOOSES: usize = 50;
 
-/// What is passed over, to what end, and where the run is kept.
-pub(super) struct Passes<'a> {
+/// What is learnt from, to what end, and where the run is kept.
+pub(super) struct Epochs<'a> {
     /// The settings.
     pub recipe: &'a Recipe,
     /// The layers that are learnt.
@@ -63,7 +63,7 @@ struct State {
     saved: Instant,
 }
 
-impl Passes<'_> {
+impl Epochs<'_> {
     /// Trains the parameters of `optimizer`, which are variables of `model`. `None` if the recipe
     /// has no epochs.
     ///
