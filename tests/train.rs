@@ -120,7 +120,8 @@ fn a_checkpoint_of_another_run_is_refused() {
 
 #[test]
 fn learns_from_a_teacher_and_keeps_the_vectors() {
-    let distillation = "[distillation]\nunlabelled = [\"articles.jsonl\"]\nsentences = 12\n";
+    let distillation =
+        "[distillation]\nunlabelled = [\"articles.jsonl\"]\nsentences = 12\nhints = 1.0\n";
     let bench = Bench::new("epochs = 2\nkeep_vectors = 1.0", distillation);
     let articles: String = (0..10)
         .map(|i| {

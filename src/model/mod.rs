@@ -93,6 +93,8 @@ pub struct Features {
     pub mentions: Option<Tensor>,
     /// Sentence vectors: (units, width).
     pub vectors: Tensor,
+    /// The tokens' vectors, unit after unit: (tokens, width); not of features that were kept.
+    pub tokens: Option<Tensor>,
 }
 
 /// A batch's outputs as tensors, for training.
@@ -391,7 +393,7 @@ impl Model {
             let means = encoder::ops::pool::mean_of_runs(&hidden, &runs)?;
             Some(Tensor::cat(&[&sentences.index_select(&owners, 0)?, &means], 1)?)
         };
-        Ok(Features { sentences, mentions, vectors })
+        Ok(Features { sentences, mentions, vectors, tokens: Some(hidden) })
     }
 
     /// Runs all heads: for each layer of the codebook its logits, as in [`Forward`].

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 
 use super::bundle::Meta;
 use super::encoder::inference::{Weights, int8_is_fast};
@@ -11,8 +12,9 @@ use crate::error::{Error, Result};
 /// Most that 8-bit weights may cost a layer in macro-F1 for `auto` to take them.
 pub const MOST_INT8_LOSS: f64 = 0.005;
 
-/// What the user asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What the user asks for; in a file by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum PrecisionChoice {
     /// The fastest on this device that is as good: on the CPU 8-bit weights, where the bundle
     /// records that no layer loses more than [`MOST_INT8_LOSS`] by them and the CPU has
@@ -111,6 +113,23 @@ impl Precision {
             _ if !device.is_cpu() => None,
             Precision::Int8 => Some(Weights::Int8),
             _ => Some(Weights::F32),
+        }
+    }
+}
+
+impl TryFrom<String> for PrecisionChoice {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        name.parse()
+    }
+}
+
+impl From<PrecisionChoice> for String {
+    fn from(choice: PrecisionChoice) -> String {
+        match choice {
+            PrecisionChoice::Auto => "auto".into(),
+            PrecisionChoice::Exactly(precision) => precision.name().into(),
         }
     }
 }

@@ -109,10 +109,10 @@ pub fn predict_all(
 }
 
 /// What `run` makes of a batch on one device.
-type Run<'a, T> = dyn Fn(&Model, &[&Unit]) -> Result<Vec<T>> + Sync + 'a;
+pub(crate) type Run<'a, T> = dyn Fn(&Model, &[&Unit]) -> Result<Vec<T>> + Sync + 'a;
 
 /// What `run` gives for each unit, in the order of `units`.
-pub(super) fn over_batches<T: Send>(
+pub(crate) fn over_batches<T: Send>(
     model: &Model,
     units: &[&Unit],
     batching: Batching,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::answers::answers;
 use super::score::discover;
@@ -12,6 +13,7 @@ use crate::model::bundle::sha256_hex;
 use crate::model::{Codebook, Layer, Meta, Model};
 use crate::text::{Role, TargetFinder, split};
 use crate::training::data::Example;
+use crate::training::hints::Hints;
 use crate::training::recipe::Distillation;
 use crate::training::teacher::{Unlabelled, behind, mean, silence};
 use crate::training::trainer::Lesson;
@@ -66,7 +68,7 @@ pub(super) fn unlabelled_sentences(
 }
 
 /// Asks the teachers about the examples and the unlabelled sentences, and gives the mean of what
-/// they say, on each layer of those who are not further than `margin` behind the best there. The
+/// they say, on each layer of those who are not further than the settings' `margin` behind the best there. The
 /// answers of each are kept in the file that `kept` names for its number, so that an interrupted
 /// run need not ask again. `done` is told of how many sentences of how many a teacher has spoken.
 ///
@@ -74,12 +76,12 @@ pub(super) fn unlabelled_sentences(
 /// If a teacher has none of the codebook's layers or fails, or a file cannot be written.
 pub(super) fn lesson(
     teachers: &[Model],
-    margin: f64,
+    settings: &Distillation,
     codebook: &Codebook,
     train: &[Example],
     unlabelled: Vec<Unlabelled>,
     kept: &dyn Fn(usize) -> PathBuf,
-    done: &dyn Fn(usize, usize),
+    done: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Lesson> {
     let sentences: Vec<Unlabelled> =
         train.iter().map(Unlabelled::of).chain(unlabelled.iter().cloned()).collect();
@@ -87,18 +89,37 @@ pub(super) fn lesson(
     let mut all = Vec::new();
     for (number, teacher) in teachers.iter().enumerate() {
         let meta = &teacher.meta;
-        let name = format!("{} {} ({})", meta.name, meta.version, &meta.weights_sha256);
+        let (name, precision) = (&meta.name, teacher.precision().name());
+        let name = format!("{name} {} in {precision} ({})", meta.version, meta.weights_sha256);
         all.push(answers(teacher, &name, codebook, &sentences, &kept(number), done)?);
         names.push(name);
     }
     let scores: Vec<Vec<Option<f64>>> =
         teachers.iter().map(|t| development_scores(&t.meta, codebook)).collect();
-    silence(&mut all, &behind(&scores, margin));
+    silence(&mut all, &behind(&scores, settings.margin));
     let mut said = mean(all).into_iter();
     let labelled = said.by_ref().take(train.len()).collect();
     let layers = teachers.iter().flat_map(|t| &t.codebook().layers).map(|l| l.name.clone());
     let unlabelled = unlabelled.into_iter().zip(said).collect();
-    Ok(Lesson { teacher: names.join(", "), layers: layers.collect(), labelled, unlabelled })
+    let hints = match teachers.first().filter(|_| settings.hints > 0.0) {
+        Some(teacher) => Some(read_along(teacher, &sentences, done)?),
+        None => None,
+    };
+    let (teacher, layers) = (names.join(", "), layers.collect());
+    Ok(Lesson { teacher, layers, labelled, unlabelled, hints })
+}
+
+/// The teacher's token vectors of the sentences.
+fn read_along(
+    teacher: &Model,
+    sentences: &[Unlabelled],
+    done: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Hints> {
+    let read = AtomicUsize::new(0);
+    Hints::of(teacher, sentences, &|n| {
+        let before = read.fetch_add(n, Ordering::Relaxed);
+        done((before + n).min(sentences.len()), sentences.len());
+    })
 }
 
 /// The F1 on its development part that a teacher's bundle records for each layer.

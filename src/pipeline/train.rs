@@ -11,7 +11,7 @@ use super::metrics::Metrics;
 use crate::corpus::Skip;
 use crate::error::{Error, Result};
 use crate::model::hub::EncoderFiles;
-use crate::model::{Bundle, Codebook, Model, PrecisionChoice};
+use crate::model::{Bundle, Codebook, Model};
 use crate::training::data::{self, Example, Overlap};
 use crate::training::recipe::{Recipe, Source};
 use crate::training::teacher::Unlabelled;
@@ -360,7 +360,7 @@ fn ask_teacher(
             ));
     }
     let open = |name: &String| {
-        Model::load_for_scoring(&Bundle::named(name)?, &[Device::Cpu], PrecisionChoice::Auto)
+        Model::load_for_scoring(&Bundle::named(name)?, &[Device::Cpu], settings.precision)
     };
     let teachers: Vec<Model> = teachers.iter().map(open).collect::<Result<_>>()?;
     let unlabelled = if settings.unlabelled.is_empty() {
@@ -376,6 +376,5 @@ fn ask_teacher(
     observe(Event::Unlabelled(unlabelled.len()));
     let kept = |n: usize| options.out.join(format!("{}-{}{ANSWERS}", recipe.name, n + 1));
     let done = |n, of| observe(Event::Taught(n, of));
-    lesson(&teachers, recipe.distillation.margin, codebook, train, unlabelled, &kept, &done)
-        .map(Some)
+    lesson(&teachers, &settings, codebook, train, unlabelled, &kept, &done).map(Some)
 }

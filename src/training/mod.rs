@@ -11,6 +11,7 @@ mod epochs;
 pub mod evaluate;
 mod extend;
 mod finish;
+pub mod hints;
 pub mod loss;
 pub mod metrics;
 pub mod mistakes;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::Codebook;
+use crate::model::{Codebook, PrecisionChoice};
 
 /// A training run as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,6 +139,11 @@ pub struct Distillation {
     pub margin: f64,
     /// Weight of the teacher's probabilities against people's labels.
     pub weight: f64,
+    /// Weight of the (first) teacher's token vectors, see the module `hints`; 0 for none. They are held
+    /// in memory: 1.5 kB a token for a teacher of width 768.
+    pub hints: f64,
+    /// What the teachers run in. 8-bit weights answer in about half the time.
+    pub precision: PrecisionChoice,
 }
 
 impl Default for Distillation {
@@ -150,6 +155,8 @@ impl Default for Distillation {
             targets: 1000,
             margin: 0.04,
             weight: 1.0,
+            hints: 0.0,
+            precision: PrecisionChoice::Auto,
         }
     }
 }
@@ -288,8 +295,9 @@ impl Recipe {
         if !(o.encoder_rate >= 0.0 && o.head_rate > 0.0) {
             return wrong("encoder_rate must not be below 0, head_rate must be above".into());
         }
-        if !(o.keep_vectors >= 0.0 && self.distillation.weight >= 0.0) {
-            return wrong("keep_vectors and distillation.weight must not be below 0".into());
+        let d = &self.distillation;
+        if !(o.keep_vectors >= 0.0 && d.weight >= 0.0 && d.hints >= 0.0) {
+            return wrong("keep_vectors and distillation's weights must not be below 0".into());
         }
         if !(0.0..=1.0).contains(&o.interpolate) {
             return wrong(format!("interpolate is {}, it must be 0 to 1", o.interpolate));

@@ -76,10 +76,18 @@ impl Map {
         })
     }
 
-    /// Its parameters, with the learning rate `rate`.
-    pub(super) fn parameters(&self, rate: f64) -> [Parameter; 2] {
-        let parameter = |name: &str, var: &Var| Parameter::new(name.into(), var.clone(), rate, 0.0);
-        [parameter("vectors.weight", &self.weight), parameter("vectors.bias", &self.bias)]
+    /// Its parameters, `NAME.weight` and `NAME.bias`, with the learning rate `rate`.
+    pub(super) fn parameters(&self, name: &str, rate: f64) -> [Parameter; 2] {
+        [("weight", &self.weight), ("bias", &self.bias)]
+            .map(|(part, var)| Parameter::new(format!("{name}.{part}"), var.clone(), rate, 0.0))
+    }
+
+    /// The vectors (rows, width) mapped.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub(super) fn apply(&self, vectors: &Tensor) -> candle_core::Result<Tensor> {
+        vectors.matmul(&self.weight.as_tensor().t()?)?.broadcast_add(self.bias.as_tensor())
     }
 
     /// Sum over the rows of one minus the cosine of the mapped `vectors` (rows, width) and
@@ -88,8 +96,7 @@ impl Map {
     /// # Errors
     /// If shapes do not fit.
     pub(super) fn loss(&self, vectors: &Tensor, wanted: &Tensor) -> candle_core::Result<Tensor> {
-        let mapped =
-            vectors.matmul(&self.weight.as_tensor().t()?)?.broadcast_add(self.bias.as_tensor())?;
+        let mapped = self.apply(vectors)?;
         let length = (mapped.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
         let cosines = (mapped * wanted)?.sum_keepdim(D::Minus1)?.div(&length)?;
         cosines.affine(-1.0, 1.0)?.sum_all()

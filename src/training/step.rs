@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
+use half::f16;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::data::{Answer, Choice, Example};
+use super::hints::{self, Hints};
 use super::loss::{LayerLoss, Normaliser};
 use super::similarity::Map;
 use super::teacher::{Opinion, Unlabelled};
@@ -28,6 +30,8 @@ pub(super) struct Prepared {
     vector: Option<Vec<f32>>,
     /// What the heads read, where the encoder stays as it is.
     features: Option<Frozen>,
+    /// Its place among all sentences that are learnt from.
+    number: usize,
 }
 
 /// What the heads read of a sentence, computed once.
@@ -40,6 +44,16 @@ struct Frozen {
 type Asked = (Range<usize>, Option<(usize, Choice)>);
 
 impl Prepared {
+    /// The sentence at this place among all that are learnt from.
+    pub(super) fn numbered(self, number: usize) -> Self {
+        Prepared { number, ..self }
+    }
+
+    /// What the encoder reads of it.
+    pub(super) fn unit(&self) -> &Unit {
+        &self.unit
+    }
+
     /// What layer `i` is to say of each row of its logits that this sentence makes.
     fn wanted(&self, i: usize, kind: LayerKind) -> Vec<Option<Choice>> {
         match (&self.answers[i], kind) {
@@ -135,7 +149,7 @@ impl Prepared {
             let mut fits = fitting.iter();
             opinion.mentions.retain(|_| fits.next().copied().unwrap_or(false));
         }
-        Ok(Prepared { unit, answers, choices, opinion, vector, features: None })
+        Ok(Prepared { unit, answers, choices, opinion, vector, features: None, number: 0 })
     }
 }
 
@@ -195,7 +209,7 @@ fn frozen(shard: &[&Prepared]) -> candle_core::Result<Option<Features>> {
         all.iter().flat_map(|f| f.mentions.iter().map(Vec::as_slice)).collect();
     let mentions = (!mentions.is_empty()).then(|| matrix(mentions)).transpose()?;
     let vectors = sentences.clone();
-    Ok(Some(Features { sentences, mentions, vectors }))
+    Ok(Some(Features { sentences, mentions, vectors, tokens: None }))
 }
 
 fn row(rows: &[Option<Vec<f32>>], layer: usize) -> Option<&[f32]> {
@@ -210,6 +224,42 @@ pub(super) struct Objective<'a> {
     pub opinions: f64,
     /// Weight of the base encoder's vectors, and the map to them.
     pub vectors: Option<(f64, &'a Map)>,
+    /// Weight of a teacher's token vectors, the map to them, and they.
+    pub hints: Option<(f64, &'a Map, &'a Hints)>,
+}
+
+impl Objective<'_> {
+    /// A teacher's token vectors of a sentence.
+    fn hint(&self, sentence: &Prepared) -> Option<&[f16]> {
+        let (_, _, hints) = self.hints?;
+        hints.get(sentence.number, sentence.unit.ids.len())
+    }
+
+    /// The loss against a teacher's token vectors, as a share of that of a batch with so many.
+    fn loss_of_hints(
+        &self,
+        shard: &[&Prepared],
+        tokens: &Tensor,
+        of: usize,
+    ) -> candle_core::Result<Option<Tensor>> {
+        let Some((weight, map, _)) = self.hints else { return Ok(None) };
+        let (mut rows, mut wanted, mut row) = (Vec::new(), Vec::new(), 0u32);
+        for sentence in shard {
+            let end = row + sentence.unit.ids.len() as u32;
+            if let Some(hint) = self.hint(sentence) {
+                rows.extend(row..end);
+                wanted.extend(hint.iter().map(|x| x.to_f32()));
+            }
+            row = end;
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let (n, device) = (rows.len(), tokens.device());
+        let wanted = Tensor::from_vec(wanted, (n, map.bias.dims1()?), device)?;
+        let tokens = tokens.index_select(&Tensor::from_vec(rows, n, device)?, 0)?;
+        Ok(Some((hints::loss(map, &tokens, &wanted)? * (weight / of as f64))?))
+    }
 }
 
 /// The batch's loss, and its gradient in as many parts as there are workers.
@@ -233,6 +283,8 @@ pub(super) fn gradients(
         .enumerate()
         .map(|(i, l)| batch.iter().map(|p| p.opinions(i, l.kind).iter().flatten().count()).sum())
         .collect();
+    let with_hints = batch.iter().filter(|p| objective.hint(p).is_some());
+    let hinted: usize = with_hints.map(|p| p.unit.ids.len()).sum();
     let with_vectors = batch.iter().filter(|p| p.vector.is_some()).count();
     // The longest first, each to the worker with the fewest tokens so far.
     let mut sorted: Vec<&Prepared> = batch.to_vec();
@@ -284,6 +336,9 @@ pub(super) fn gradients(
                 let loss = map.loss(&features.vectors.index_select(&rows, 0)?, &wanted)?;
                 terms.push((loss * (weight / with_vectors as f64))?);
             }
+        }
+        if let Some(tokens) = &features.tokens {
+            terms.extend(objective.loss_of_hints(shard, tokens, hinted)?);
         }
         let Some(total) = terms.into_iter().map(Ok).reduce(|a, b| a? + b?).transpose()? else {
             candle_core::bail!("a shard says nothing on any layer")

@@ -10,6 +10,7 @@ use super::contrast::{Drawn, contrast};
 use super::data::{Answer, Example};
 use super::epochs::{Epochs, stream};
 use super::finish::{finish, recorded};
+use super::hints::Hints;
 use super::loss::LayerLoss;
 use super::optimizer::AdamW;
 use super::recipe::Recipe;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
 use crate::model::predict::Batching;
-use crate::model::{Bundle, Codebook, Model};
+use crate::model::{Bundle, Codebook, Model, Unit};
 
 pub use super::finish::{Trained, recalibrate};
 
@@ -89,6 +90,8 @@ pub struct Lesson {
     pub labelled: Vec<Opinion>,
     /// Sentences without labels, and what it says of them.
     pub unlabelled: Vec<(Unlabelled, Opinion)>,
+    /// Its token vectors of all these, in this order, if they are to be learnt.
+    pub hints: Option<Hints>,
 }
 
 /// Fine-tunes the base on the training part as the recipe says, keeps the epoch that does best
@@ -106,7 +109,14 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     let mut parameters = make_parameters(&mut model, recipe)?;
     let similarity = Similarity::wanted(&model, &run)?;
     if let Some(similarity) = &similarity {
-        parameters.extend(similarity.map.parameters(o.head_rate));
+        parameters.extend(similarity.map.parameters("vectors", o.head_rate));
+    }
+    let mut prepared = prepare(&model, train, lesson, similarity.as_ref())?;
+    let hints = lesson.and_then(|l| l.hints.as_ref()).filter(|_| !recipe.is_frozen());
+    let units: Vec<&Unit> = prepared.iter().map(Prepared::unit).collect();
+    let to_hints = hints.map(|hints| hints.fit(&model, &units)).transpose()?;
+    if let Some(map) = &to_hints {
+        parameters.extend(map.parameters("hints", o.head_rate));
     }
     let mut optimizer = AdamW::new(parameters);
     let losses: Vec<LayerLoss> = codebook
@@ -115,7 +125,6 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
         .enumerate()
         .map(|(i, l)| LayerLoss::new(l, i, &recipe.layer(&l.name), o.label_smoothing, train))
         .collect();
-    let mut prepared = prepare(&model, train, lesson, similarity.as_ref())?;
     if recipe.is_frozen() {
         freeze(&model, &mut prepared, Batching::for_device(&Device::Cpu).workers)?;
     }
@@ -128,6 +137,9 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
             layers: &losses,
             opinions: recipe.distillation.weight,
             vectors: similarity.as_ref().map(|s| (o.keep_vectors, &s.map)),
+            hints: hints
+                .zip(to_hints.as_ref())
+                .map(|(hints, map)| (recipe.distillation.hints, map, hints)),
         },
         dev,
         fingerprint: fingerprint(recipe, codebook, &run.base, train, lesson),
@@ -225,7 +237,8 @@ fn prepare(
         let vector = vector(train.len() + i);
         Prepared::unlabelled(model, sentence, Some(opinion.clone()), vector)
     });
-    labelled.chain(unlabelled).collect()
+    let numbered = |(i, sentence): (usize, Result<Prepared>)| Ok(sentence?.numbered(i));
+    labelled.chain(unlabelled).enumerate().map(numbered).collect()
 }
 
 /// The vectors that are kept, and the map to them.
