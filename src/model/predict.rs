@@ -109,7 +109,7 @@ pub fn predict_all(
 }
 
 /// What `run` makes of a batch on one device.
-pub(crate) type Run<'a, T> = dyn Fn(&Model, &[&Unit]) -> Result<Vec<T>> + Sync + 'a;
+type Run<'a, T> = dyn Fn(&Model, &[&Unit]) -> Result<Vec<T>> + Sync + 'a;
 
 /// What `run` gives for each unit, in the order of `units`.
 pub(crate) fn over_batches<T: Send>(
