@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod mistakes;
 pub mod optimizer;
 pub mod paired;
+mod prepared;
 pub mod recipe;
 pub mod reliability;
 mod similarity;

@@ -13,9 +13,10 @@ use super::finish::{finish, recorded};
 use super::hints::Hints;
 use super::loss::LayerLoss;
 use super::optimizer::AdamW;
+use super::prepared::{Prepared, freeze};
 use super::recipe::Recipe;
 use super::similarity::{Map, bare, vectors};
-use super::step::{Objective, Prepared, freeze};
+use super::step::Objective;
 use super::teacher::{Opinion, Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
@@ -113,7 +114,7 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     }
     let mut prepared = prepare(&model, train, lesson, similarity.as_ref())?;
     let hints = lesson.and_then(|l| l.hints.as_ref()).filter(|_| !recipe.is_frozen());
-    let units: Vec<&Unit> = prepared.iter().map(Prepared::unit).collect();
+    let units: Vec<&Unit> = prepared.iter().map(|p| &p.unit).collect();
     let to_hints = hints.map(|hints| hints.fit(&model, &units)).transpose()?;
     if let Some(map) = &to_hints {
         parameters.extend(map.parameters("hints", o.head_rate));
