@@ -12,6 +12,10 @@ use super::{DifferingFact, FactKind};
 
 /// Words after a number among which the noun is that it counts.
 const NOUN_WITHIN: usize = 2;
+/// Words after *of* among which the verb is that says what a part is: two of the dead *were* guards.
+const VERB_WITHIN: usize = 4;
+/// Such verbs.
+const IS: [&str; 4] = ["is", "are", "was", "were"];
 /// Words that begin a relative clause.
 const RELATIVE: [&str; 4] = ["who", "which", "that", "whose"];
 /// Words that put a second number beside a first.
@@ -23,6 +27,8 @@ const AT: &[&str] = &["in", "at", "near", "outside", "from"];
 struct Fact {
     what: FactKind,
     about: String,
+    /// Whether it is about that: 400 *military* vehicles may be about vehicles.
+    certain: bool,
     value: String,
     written: String,
 }
@@ -30,14 +36,23 @@ struct Fact {
 /// By the value as it is compared: as it was first written, and the units that have it.
 type Values = BTreeMap<String, (String, Vec<usize>)>;
 
+/// What is said about one thing.
+#[derive(Default)]
+struct Topic {
+    /// Whether one of the facts is about it for certain.
+    certain: bool,
+    values: Values,
+}
+
 /// The facts on which some units differ.
 pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> {
-    let mut by_topic: BTreeMap<(FactKind, String), Values> = BTreeMap::new();
+    let mut by_topic: BTreeMap<(FactKind, String), Topic> = BTreeMap::new();
     for (i, unit) in units.iter().enumerate() {
         let Some(read) = corpus.reads.get(unit.sentence) else { continue };
         for fact in facts(unit, read, corpus) {
-            let values = by_topic.entry((fact.what, fact.about)).or_default();
-            let of = &mut values.entry(fact.value).or_insert((fact.written, Vec::new())).1;
+            let topic = by_topic.entry((fact.what, fact.about)).or_default();
+            topic.certain |= fact.certain;
+            let of = &mut topic.values.entry(fact.value).or_insert((fact.written, Vec::new())).1;
             if !of.contains(&i) {
                 of.push(i);
             }
@@ -54,7 +69,9 @@ pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> 
     };
     by_topic
         .into_iter()
-        .filter(|((what, _), values)| {
+        .filter(|(_, topic)| topic.certain)
+        .map(|((what, _), topic)| (what, topic.values))
+        .filter(|(what, values)| {
             // Two outlets that have no value in common.
             let pairs = || values.values().flat_map(|(_, of)| of);
             let given = |o: Option<&str>| -> Vec<&String> {
@@ -71,7 +88,7 @@ pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> 
                 })
             })
         })
-        .map(|((what, _), values)| DifferingFact { what, values: values.into_values().collect() })
+        .map(|(what, values)| DifferingFact { what, values: values.into_values().collect() })
         .collect()
 }
 
@@ -93,6 +110,7 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
             found.push(Fact {
                 what: FactKind::Date,
                 about: if matches!(day, Day::OfWeek(_)) { "weekday" } else { "day" }.to_owned(),
+                certain: true,
                 value: day.term(),
                 written: written(text, words, at, at + length),
             });
@@ -100,22 +118,21 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
             continue;
         }
         if word.kind == Kind::Number && word.term != "1" {
-            let noun = (at + 1..=at + NOUN_WITHIN)
-                .find(|&i| words.get(i).is_some_and(|w| w.kind == Kind::Content && !w.capital));
+            let nouns = counted_nouns(words, at);
             // 9,500 people in the north and 1,200 in the south: both are people.
             let joined = before.is_some_and(|b| JOINS.contains(&b.plain.as_str()));
-            let about = match noun {
-                Some(noun) => words.get(noun).map(|w| w.term.clone()),
-                None if joined => counted.clone(),
-                None => None,
-            };
-            if let Some(about) = about {
-                counted = Some(about.clone());
+            let same = counted.clone().filter(|_| nouns.is_empty() && joined);
+            let of = nouns.iter().filter_map(|&i| Some((words.get(i)?.term.clone(), i)));
+            for (nth, (about, end)) in of.chain(same.map(|about| (about, at))).enumerate() {
+                if nth == 0 {
+                    counted = Some(about.clone());
+                }
                 found.push(Fact {
                     what: FactKind::Number,
                     about,
+                    certain: nth == 0,
                     value: word.term.clone(),
-                    written: written(text, words, at, noun.unwrap_or(at) + 1),
+                    written: written(text, words, at, end + 1),
                 });
             }
         }
@@ -126,6 +143,7 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
                 found.push(Fact {
                     what: if place { FactKind::Place } else { FactKind::Actor },
                     about: String::new(),
+                    certain: true,
                     value: words.get(at + name - 1).map(|w| w.term.clone()).unwrap_or_default(),
                     written: written(text, words, at, at + name),
                 });
@@ -136,6 +154,19 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
         at += 1;
     }
     found
+}
+
+/// Where the noun stands that the number at `at` counts, and the word after it if that may be the
+/// noun instead: 400 *military vehicles*.
+fn counted_nouns(words: &[Word], at: usize) -> Vec<usize> {
+    let is =
+        |i: usize, list: &[&str]| words.get(i).is_some_and(|w| list.contains(&w.plain.as_str()));
+    let noun = |i: &usize| words.get(*i).is_some_and(|w| w.kind == Kind::Content && !w.capital);
+    // Two of the dead were guards.
+    let verb = (at + 3..=at + 1 + VERB_WITHIN).find(|&i| is(at + 1, &["of"]) && is(i, &IS));
+    let from = verb.unwrap_or(at);
+    let first = (from + 1..=from + NOUN_WITHIN).find(noun);
+    first.into_iter().chain(first.map(|i| i + 1).filter(noun)).collect()
 }
 
 /// Words of a name that begins at `at`.

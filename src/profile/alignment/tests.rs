@@ -72,6 +72,30 @@ fn the_same_act_and_quotation_are_found() {
 }
 
 #[test]
+fn numbers_differ_where_they_count_the_same() {
+    let numbers = |a: &str, b: &str| -> Vec<Vec<String>> {
+        let say = |what: &str| {
+            format!("Soldiers on the old bridge at Orsa shot at {what} in the valley.")
+        };
+        let groups = by_words(vec![sentence("Post", 0, &say(a)), sentence("Wire", 0, &say(b))]);
+        assert_eq!(groups.len(), 1, "{a}, {b}");
+        let facts = groups.iter().flat_map(|g| &g.differing);
+        let numbers = facts.filter(|d| d.what == FactKind::Number);
+        numbers.map(|d| d.values.iter().map(|(written, _)| written.clone()).collect()).collect()
+    };
+    assert_eq!(
+        numbers("400 military vehicles", "412 vehicles"),
+        [["400 military vehicles", "412 vehicles"]]
+    );
+    assert_eq!(numbers("six border guards", "seven border guards"), [["6 border", "7 border"]]);
+    let part = numbers("men, two of the dead were border guards", "men, four guards were dead");
+    assert_eq!(part, [["2 of the dead were border guards", "4 guards"]]);
+    assert!(numbers("400 military vehicles", "400 vehicles").is_empty());
+    // Both moved, and it is not known whether they are the same.
+    assert!(numbers("20 soldiers moving", "10 vehicles moving").is_empty());
+}
+
+#[test]
 fn days_differ_only_from_their_own_sort() {
     let days = |a: &str, b: &str| {
         let say = |day: &str| format!("The flooded valley will get its bridge back on {day}.");
