@@ -1,7 +1,7 @@
 //! Facts on which members of a group differ: numbers of the same thing, days, places and
 //! who acts. Told by the words alone, so it says where to look, not who is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::days::{self, Day};
 use super::groups::Corpus;
@@ -27,35 +27,23 @@ const AT: &[&str] = &["in", "at", "near", "outside", "from"];
 struct Fact {
     what: FactKind,
     about: String,
-    /// Whether it is about that: 400 *military* vehicles may be about vehicles.
-    certain: bool,
     value: String,
     written: String,
+    /// What it may be about instead, and as written then: 400 *military vehicles*.
+    or: Option<(String, String)>,
 }
 
 /// By the value as it is compared: as it was first written, and the units that have it.
 type Values = BTreeMap<String, (String, Vec<usize>)>;
 
-/// What is said about one thing.
-#[derive(Default)]
-struct Topic {
-    /// Whether one of the facts is about it for certain.
-    certain: bool,
-    values: Values,
-}
-
 /// The facts on which some units differ.
 pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> {
-    let mut by_topic: BTreeMap<(FactKind, String), Topic> = BTreeMap::new();
-    for (i, unit) in units.iter().enumerate() {
-        let Some(read) = corpus.reads.get(unit.sentence) else { continue };
-        for fact in facts(unit, read, corpus) {
-            let topic = by_topic.entry((fact.what, fact.about)).or_default();
-            topic.certain |= fact.certain;
-            let of = &mut topic.values.entry(fact.value).or_insert((fact.written, Vec::new())).1;
-            if !of.contains(&i) {
-                of.push(i);
-            }
+    let mut by_topic: BTreeMap<(FactKind, String), Values> = BTreeMap::new();
+    for (i, fact) in settled(units, corpus) {
+        let values = by_topic.entry((fact.what, fact.about)).or_default();
+        let of = &mut values.entry(fact.value).or_insert((fact.written, Vec::new())).1;
+        if !of.contains(&i) {
+            of.push(i);
         }
     }
     let outlet = |i: &usize| {
@@ -69,9 +57,7 @@ pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> 
     };
     by_topic
         .into_iter()
-        .filter(|(_, topic)| topic.certain)
-        .map(|((what, _), topic)| (what, topic.values))
-        .filter(|(what, values)| {
+        .filter(|((what, _), values)| {
             // Two outlets that have no value in common.
             let pairs = || values.values().flat_map(|(_, of)| of);
             let given = |o: Option<&str>| -> Vec<&String> {
@@ -88,8 +74,40 @@ pub(super) fn differing(units: &[&Unit], corpus: &Corpus) -> Vec<DifferingFact> 
                 })
             })
         })
-        .map(|(what, values)| DifferingFact { what, values: values.into_values().collect() })
+        .map(|((what, _), values)| DifferingFact { what, values: values.into_values().collect() })
         .collect()
+}
+
+/// The facts in the units, numbered as these are. What a number may count instead, it does if another
+/// counts just that: beside 412 vehicles, 400 military vehicles are vehicles.
+fn settled(units: &[&Unit], corpus: &Corpus) -> Vec<(usize, Fact)> {
+    let mut found: Vec<(usize, Fact)> = Vec::new();
+    for (i, unit) in units.iter().enumerate() {
+        let Some(read) = corpus.reads.get(unit.sentence) else { continue };
+        found.extend(facts(unit, read, corpus).into_iter().map(|fact| (i, fact)));
+    }
+    let numbers = || found.iter().map(|(_, f)| f).filter(|f| f.what == FactKind::Number);
+    let counted: BTreeSet<String> = numbers().map(|f| f.about.clone()).collect();
+    // Border guards everywhere: written so, whatever border is.
+    let always: BTreeSet<String> = counted
+        .iter()
+        .filter(|about| {
+            let second = |f: &Fact| f.or.as_ref().map(|(noun, _)| noun.clone());
+            let of: BTreeSet<_> = numbers().filter(|f| f.about == **about).map(second).collect();
+            of.len() == 1
+        })
+        .cloned()
+        .collect();
+    for (_, fact) in &mut found {
+        match fact.or.take() {
+            Some((noun, written)) if counted.contains(&noun) => {
+                (fact.about, fact.written) = (noun, written);
+            }
+            Some((_, written)) if always.contains(&fact.about) => fact.written = written,
+            _ => {}
+        }
+    }
+    found
 }
 
 fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
@@ -110,9 +128,9 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
             found.push(Fact {
                 what: FactKind::Date,
                 about: if matches!(day, Day::OfWeek(_)) { "weekday" } else { "day" }.to_owned(),
-                certain: true,
                 value: day.term(),
                 written: written(text, words, at, at + length),
+                or: None,
             });
             at += length;
             continue;
@@ -123,16 +141,16 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
             let joined = before.is_some_and(|b| JOINS.contains(&b.plain.as_str()));
             let same = counted.clone().filter(|_| nouns.is_empty() && joined);
             let of = nouns.iter().filter_map(|&i| Some((words.get(i)?.term.clone(), i)));
-            for (nth, (about, end)) in of.chain(same.map(|about| (about, at))).enumerate() {
-                if nth == 0 {
-                    counted = Some(about.clone());
-                }
+            let mut of = of.chain(same.map(|about| (about, at)));
+            if let Some((about, end)) = of.next() {
+                let written = |end: usize| written(text, words, at, end + 1);
+                counted = Some(about.clone());
                 found.push(Fact {
                     what: FactKind::Number,
                     about,
-                    certain: nth == 0,
                     value: word.term.clone(),
-                    written: written(text, words, at, end + 1),
+                    written: written(end),
+                    or: of.next().map(|(noun, end)| (noun, written(end))),
                 });
             }
         }
@@ -143,9 +161,9 @@ fn facts(unit: &Unit, read: &Read, corpus: &Corpus) -> Vec<Fact> {
                 found.push(Fact {
                     what: if place { FactKind::Place } else { FactKind::Actor },
                     about: String::new(),
-                    certain: true,
                     value: words.get(at + name - 1).map(|w| w.term.clone()).unwrap_or_default(),
                     written: written(text, words, at, at + name),
+                    or: None,
                 });
             }
             at += name;

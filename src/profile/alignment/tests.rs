@@ -87,7 +87,10 @@ fn numbers_differ_where_they_count_the_same() {
         numbers("400 military vehicles", "412 vehicles"),
         [["400 military vehicles", "412 vehicles"]]
     );
-    assert_eq!(numbers("six border guards", "seven border guards"), [["6 border", "7 border"]]);
+    assert_eq!(
+        numbers("six border guards", "seven border guards"),
+        [["6 border guards", "7 border guards"]]
+    );
     let part = numbers("men, two of the dead were border guards", "men, four guards were dead");
     assert_eq!(part, [["2 of the dead were border guards", "4 guards"]]);
     assert!(numbers("400 military vehicles", "400 vehicles").is_empty());
