@@ -1,7 +1,8 @@
 """The whole way beside the bare encoder: what reading, splitting, tokenizing and writing cost.
 
-    python benches/end_to_end.py PARALLAX CORPUS.jsonl [--rounds 3] [--precision int8] [--model BUNDLE]
+    python benches/end_to_end.py PARALLAX CORPUS.jsonl [--rounds 3] [--precision int8]
 
+To be run from the root of the repository, with its default model.
 Scores the corpus, files in and Parquet out, and gives the sentences that were labelled, each
 different one once, to `cargo bench --bench rate`: in turn, several rounds, both on all cores. Prints
 a Markdown table. PARALLAX is the program, built with `cargo build --release`. The rate of the whole
@@ -20,13 +21,12 @@ parser.add_argument("parallax")
 parser.add_argument("corpus")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--precision", default="int8")
-parser.add_argument("--model", default="models/default")
 args = parser.parse_args()
 
 
 def score(folder, *options):
     command = [args.parallax, "score", args.corpus, "--out", folder, "--force"]
-    command += ["--precision", args.precision, "--model", args.model, *options]
+    command += ["--precision", args.precision, *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(f"{folder}/run.json", encoding="utf-8") as run:
         return json.load(run)["timing"]["total_s"]
@@ -43,8 +43,8 @@ def labelled(folder, path):
 
 
 def bare(sentences):
-    command = ["cargo", "bench", "--quiet", "--bench", "rate", "--", args.precision, args.model]
-    command += [sentences, "--threads", str(os.cpu_count()), "--passes", "1"]
+    command = ["cargo", "bench", "--quiet", "--bench", "rate", "--", args.precision]
+    command += ["models/default", sentences, "--threads", str(os.cpu_count()), "--passes", "1"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])["rate"]
 

@@ -88,7 +88,7 @@ fn settled(units: &[&Unit], corpus: &Corpus) -> Vec<(usize, Fact)> {
     }
     let numbers = || found.iter().map(|(_, f)| f).filter(|f| f.what == FactKind::Number);
     let counted: BTreeSet<String> = numbers().map(|f| f.about.clone()).collect();
-    // Border guards everywhere: written so, whatever border is.
+    // Those that the same second word always follows are written with it: 6 border guards, not 6 border.
     let always: BTreeSet<String> = counted
         .iter()
         .filter(|about| {
