@@ -76,20 +76,21 @@ fn equals_pytorch(model: &Model) {
 #[test]
 fn equals_candle_transformers() {
     use candle_core::{DType, Tensor};
-    let bundle = Bundle::embedded().unwrap();
-    let model = model();
-    let weights = parallax::model::load_weights(&bundle.weights, &Device::Cpu, "default").unwrap();
+    use parallax::model::encoder::{Encoder, EncoderConfig, Packed};
+    let read = |name: &str| std::fs::read(format!("tests/golden/classifiers/bert/{name}")).unwrap();
+    let (config, weights) = (read("config.json"), read("model.safetensors"));
+    let weights = parallax::model::load_weights(&weights, &Device::Cpu, "bert").unwrap();
     let vb = candle_nn::VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
-    let config = serde_json::from_slice(&bundle.config).unwrap();
-    let reference = candle_transformers::models::bert::BertModel::load(vb, &config).unwrap();
-    let text = "The ferry, officials said, would not sail before Thursday.";
-    let prepared = model.prepare(text, &[]).unwrap();
-    let ids = Tensor::new(prepared.units[0].ids.as_slice(), &Device::Cpu).unwrap();
-    let ids = ids.unsqueeze(0).unwrap();
-    let hidden = reference.forward(&ids, &ids.zeros_like().unwrap(), None).unwrap();
-    let mean: Vec<f32> = hidden.mean(1).unwrap().squeeze(0).unwrap().to_vec1().unwrap();
-    let ours = &model.predict(&[&prepared.units[0]]).unwrap()[0].vector;
-    let largest = mean.iter().zip(ours).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let sizes = EncoderConfig::parse(&config, "bert").unwrap();
+    let encoder = Encoder::load(vb.clone(), &sizes).unwrap();
+    let reference = serde_json::from_slice(&config).unwrap();
+    let reference = candle_transformers::models::bert::BertModel::load(vb, &reference).unwrap();
+    let ids: Vec<u32> = (0..30).map(|i| i * 7 % sizes.vocab_size as u32).collect();
+    let ours = encoder.forward(&Packed::new([ids.as_slice()]), &mut None).unwrap();
+    let ids = Tensor::new(ids.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+    let theirs = reference.forward(&ids, &ids.zeros_like().unwrap(), None).unwrap();
+    let difference = (ours - theirs.squeeze(0).unwrap()).unwrap().abs().unwrap();
+    let largest: f32 = difference.max_all().unwrap().to_scalar().unwrap();
     assert!(largest < 1e-4, "{largest}");
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use candle_core::Device;
+use parallax::model::weights::Storage;
 use parallax::model::{Bundle, Model};
 
 /// A codebook, a recipe and labelled rows in a folder of their own.
@@ -23,7 +24,7 @@ impl Bench {
         );
         let recipe = format!(
             "name = \"mine\"\nversion = \"1\"\nbase = \"models/default\"\nlicence = \"CC0-1.0\"\n\
-             codebook = \"codebook.toml\"\n[optimizer]\nbatch_size = 8\nfreeze_words = true\n\
+             blocks = 1\ncodebook = \"codebook.toml\"\n[optimizer]\nbatch_size = 8\nfreeze_words = true\n\
              {optimizer}\n[dev]\nshare = 0.3\n{more}\n[[data]]\npath = \"rows.jsonl\"\n"
         );
         write("recipe.toml", &recipe);
@@ -81,7 +82,11 @@ fn trains_a_layer_of_ones_own() {
     evaluate.arg("evaluate").arg(bench.at("model")).arg(bench.at("rows.jsonl"));
     assert!(run(evaluate, 0).contains("weather"));
     assert!(run(bench.train("model", &[]), 1).contains("--force"));
-    let mut model = Model::load(&bench.bundle("model"), &Device::Cpu).unwrap();
+    // One block of the base was asked for; its weights are kept as they are in the base.
+    let bundle = bench.bundle("model");
+    assert_eq!(Storage::of(&bundle.weights), Storage::of(&Bundle::embedded().unwrap().weights));
+    let mut model = Model::load(&bundle, &Device::Cpu).unwrap();
+    assert_eq!(model.encoder_depth(), 1);
     assert!(model.parameters_mut().iter().any(|(name, _)| name == "layers.weather.output.bias"));
 }
 

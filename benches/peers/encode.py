@@ -31,6 +31,8 @@ args = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
 
 import numpy as np
+
+import bundle
 from tokenizers import Tokenizer
 
 
@@ -57,22 +59,13 @@ def read_batches():
 
 def load_torch(attention):
     import torch
-    from safetensors.torch import load_file
-    from transformers import BertConfig, BertModel
 
     torch.set_num_threads(args.threads)
-    config = BertConfig.from_pretrained(args.bundle)
-    config._attn_implementation = attention
-    model = BertModel(config, add_pooling_layer=False).eval()
-    weights = load_file(f"{args.bundle}/model.safetensors").items()
-    encoder = {k: v.float() for k, v in weights if not k.startswith("layers.")}
-    missing, unexpected = model.load_state_dict(encoder, strict=False)
-    assert not unexpected and all("position_ids" in m for m in missing), (missing, unexpected)
-    return torch, model
+    return torch, bundle.encoder(args.bundle, attention)
 
 
 def pytorch(half):
-    torch, model = load_torch("sdpa")
+    torch, model = load_torch(None)
     device = torch.device(args.device)
     model.to(device)
     if half and device.type == "cuda":

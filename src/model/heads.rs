@@ -38,7 +38,7 @@ pub enum Reads {
 /// vectors, with a vector for each label.
 #[derive(Debug, Clone)]
 pub struct Likeness {
-    /// (labels, width), rows of length 1.
+    /// (labels, width of the mapped vectors), rows of length 1.
     labels: Tensor,
     map: Linear,
     kind: LayerKind,
@@ -63,9 +63,11 @@ impl Head {
     /// If a tensor is missing or has another shape.
     pub fn load(layer: &Layer, width: usize, vb: VarBuilder) -> Result<Self> {
         if layer.by_description {
+            // As wide as the map makes the vectors.
+            let (_, mapped) = vb.get_unchecked("likeness.labels")?.dims2()?;
             return Ok(Head::Likeness(Likeness {
-                labels: vb.get((layer.labels.len(), width), "likeness.labels")?,
-                map: Linear::load(width, width, vb.pp("likeness.map"))?,
+                labels: vb.get((layer.labels.len(), mapped), "likeness.labels")?,
+                map: Linear::load(width, mapped, vb.pp("likeness.map"))?,
                 kind: layer.kind,
             }));
         }
@@ -156,7 +158,7 @@ pub(crate) fn unit_length(rows: &Tensor) -> Result<Tensor> {
 
 impl Likeness {
     fn forward(&self, features: &Tensor) -> Result<Tensor> {
-        let (_, width) = self.labels.dims2()?;
+        let width = features.dim(1)? / 2;
         let mapped = unit_length(&self.map.forward(&mean(features, width)?)?)?;
         let cosines = mapped.matmul(&self.labels.t()?)?;
         match self.kind {

@@ -18,8 +18,10 @@ pub mod precision;
 pub mod predict;
 pub mod sentence;
 mod vectors;
+pub mod weights;
 pub mod words;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
@@ -30,6 +32,7 @@ pub use calibration::{Calibration, Scores};
 pub use checkpoint::{Hypothesis, Questions};
 pub use codebook::{Codebook, Layer, LayerKind};
 pub use precision::{Precision, PrecisionChoice};
+pub use weights::load_weights;
 
 use crate::error::{Error, Result};
 use crate::text::tokens::Tokenizer;
@@ -40,6 +43,7 @@ use encoder::ops::dropout::Dropout;
 use encoder::{Encoder, EncoderConfig, Packed, Parameters};
 use heads::Head;
 use pairs::Pairs;
+use weights::Storage;
 
 /// A model ready to run on a device: tokenizer, encoder and a head for each layer.
 pub struct Model {
@@ -58,6 +62,7 @@ pub struct Model {
     vector_map: Option<vectors::VectorMap>,
     device: Device,
     precision: Precision,
+    storage: Storage,
     /// The same model on further GPUs.
     twins: Vec<Model>,
 }
@@ -189,7 +194,9 @@ impl Model {
             })
             .transpose()?;
         let (meta, device) = (bundle.meta.clone(), device.clone());
-        Ok(Model { vector_map, ..Self::assemble(meta, tokenizer, encoder, heads, device) })
+        let storage = Storage::of(&bundle.weights);
+        let model = Self::assemble(meta, tokenizer, encoder, heads, device);
+        Ok(Model { vector_map, storage, ..model })
     }
 
     /// Puts a checkpoint of the Hub on a device.
@@ -224,6 +231,7 @@ impl Model {
             vector_map: None,
             device: device.clone(),
             precision: Precision::F32,
+            storage: Storage::Half,
             twins: Vec::new(),
         })
     }
@@ -246,6 +254,7 @@ impl Model {
             vector_map: None,
             device,
             precision: Precision::F32,
+            storage: Storage::Half,
             twins: Vec::new(),
         }
     }
@@ -312,29 +321,32 @@ impl Model {
         all
     }
 
-    /// The weights as the contents of a `model.safetensors`, in half precision.
+    /// How its weights are written.
+    pub fn storage(&self) -> Storage {
+        self.storage
+    }
+
+    /// The same model, its weights to be written so.
+    pub fn stored(self, storage: Storage) -> Self {
+        Model { storage, ..self }
+    }
+
+    /// The weights as the contents of a `model.safetensors`.
     ///
     /// # Errors
     /// If they cannot be converted.
     pub fn to_safetensors(&mut self) -> Result<Vec<u8>> {
         self.encoder()?;
-        let mut tensors = match self.backbone.own_mut() {
-            Some(encoder) => encoder.to_tensors()?,
+        let mut tensors: BTreeMap<String, Tensor> = match self.backbone.own_mut() {
+            Some(encoder) => encoder.to_tensors()?.into_iter().collect(),
             None => Default::default(),
         };
         let mut heads = Parameters::new();
         for (layer, head) in self.meta.codebook.layers.iter().zip(&mut self.heads) {
             head.parameters_mut(&format!("layers.{}", layer.name), &mut heads);
         }
-        for (name, tensor) in heads {
-            tensors.insert(name, tensor.detach());
-        }
-        let tensors = tensors
-            .into_iter()
-            .map(|(name, t)| Ok((name, t.to_device(&Device::Cpu)?.to_dtype(DType::F16)?)))
-            .collect::<candle_core::Result<std::collections::BTreeMap<_, _>>>()?;
-        safetensors::serialize(tensors, None)
-            .map_err(|e| Error::model("new bundle", format!("cannot write the weights: {e}")))
+        tensors.extend(heads.into_iter().map(|(name, tensor)| (name, tensor.detach())));
+        self.storage.write(&tensors)
     }
 
     /// Runs the encoder and all heads on a batch.
@@ -470,23 +482,4 @@ fn tokenizer(bundle: &Bundle, vocab_size: usize, longest: usize) -> Result<Token
         ));
     }
     Ok(tokenizer)
-}
-
-/// Reads safetensors as `f32` tensors on a device.
-///
-/// # Errors
-/// If the data are no safetensors, or hold another kind of number than floats.
-pub fn load_weights(
-    data: &[u8],
-    device: &Device,
-    place: &str,
-) -> Result<std::collections::HashMap<String, Tensor>> {
-    let wrong =
-        |e: candle_core::Error| Error::model(place, format!("model.safetensors is unusable: {e}"));
-    candle_core::safetensors::load_buffer(data, &Device::Cpu)
-        .map_err(wrong)?
-        .into_iter()
-        .map(|(name, t)| Ok((name, t.to_dtype(DType::F32)?.to_device(device)?)))
-        .collect::<candle_core::Result<_>>()
-        .map_err(wrong)
 }

@@ -19,13 +19,15 @@ pub(super) const FILE: &str = "vectors.safetensors";
 
 /// A linear map of sentence vectors.
 pub(super) struct VectorMap {
+    /// Numbers that go in.
+    width: usize,
     /// Row by row: one row for each number that goes in.
     weight: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl VectorMap {
-    /// Reads a map for vectors of `width` numbers that was fitted to the weights with the
+    /// Reads a map from vectors of `width` numbers that was fitted to the weights with the
     /// checksum `weights_sha256`.
     ///
     /// # Errors
@@ -50,17 +52,18 @@ impl VectorMap {
             let tensor = tensor.ok_or_else(|| wrong(&format!("{name} is missing or misshapen")))?;
             Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
         };
-        Ok(Self { weight: numbers("weight", &[width, width])?, bias: numbers("bias", &[width])? })
+        let outputs = tensors.get("bias").map_or(0, Tensor::elem_count);
+        let weight = numbers("weight", &[width, outputs])?;
+        Ok(Self { width, weight, bias: numbers("bias", &[outputs])? })
     }
 
     /// The vector as the base encoder would have it; unchanged if its width is another.
     pub(super) fn apply(&self, vector: Vec<f32>) -> Vec<f32> {
-        let width = self.bias.len();
-        if vector.len() != width || width == 0 {
+        if vector.len() != self.width || self.bias.is_empty() {
             return vector;
         }
         let mut out = self.bias.clone();
-        for (x, row) in vector.iter().zip(self.weight.chunks_exact(width)) {
+        for (x, row) in vector.iter().zip(self.weight.chunks_exact(out.len())) {
             out.iter_mut().zip(row).for_each(|(o, w)| *o += x * w);
         }
         out
@@ -92,5 +95,15 @@ mod tests {
         );
         assert!(VectorMap::read(&file("abc"), 3, "abc", "here").is_err());
         assert!(VectorMap::read(b"nothing", 2, "abc", "here").is_err());
+    }
+
+    #[test]
+    fn a_map_may_lead_to_narrower_vectors() {
+        let weight = Tensor::from_slice(&[1f32, 10.0, 100.0], (3, 1), &Device::Cpu).unwrap();
+        let bias = Tensor::from_slice(&[0.5f32], 1, &Device::Cpu).unwrap();
+        let metadata = HashMap::from([("weights_sha256".to_owned(), "abc".to_owned())]);
+        let file = safetensors::serialize([("weight", weight), ("bias", bias)], Some(metadata));
+        let map = VectorMap::read(&file.unwrap(), 3, "abc", "here").unwrap();
+        assert_eq!(map.apply(vec![1.0, 2.0, 3.0]), [321.5]);
     }
 }

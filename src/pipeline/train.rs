@@ -10,6 +10,7 @@ use super::lesson::{lesson, unlabelled_sentences};
 use super::metrics::Metrics;
 use crate::corpus::Skip;
 use crate::error::{Error, Result};
+use crate::model::encoder::EncoderConfig;
 use crate::model::hub::EncoderFiles;
 use crate::model::{Bundle, Codebook, Model};
 use crate::training::data::{self, Example, Overlap};
@@ -285,10 +286,14 @@ pub(super) fn base(
     if let Some(old) = &options.add_to {
         return Ok(Bundle::named(old)?.into());
     }
-    match finished(recipe, beside, options, observe, skipped)? {
-        Some(bundle) => Ok(bundle.into()),
-        None => open_encoder(options.base.as_deref().unwrap_or(&recipe.base)),
+    let mut base: EncoderFiles = match finished(recipe, beside, options, observe, skipped)? {
+        Some(bundle) => bundle.into(),
+        None => open_encoder(options.base.as_deref().unwrap_or(&recipe.base))?,
+    };
+    if let Some(blocks) = recipe.blocks {
+        base.config = EncoderConfig::cut(&base.config, blocks, &base.place)?;
     }
+    Ok(base)
 }
 
 /// The result of the recipe that this one comes after, if it comes after one.

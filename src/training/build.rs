@@ -14,6 +14,7 @@ use crate::model::bundle::FORMAT;
 use crate::model::encoder::{Encoder, EncoderConfig, block_of};
 use crate::model::heads::{Head, Reads};
 use crate::model::hub::EncoderFiles;
+use crate::model::weights::Storage;
 use crate::model::{Codebook, Meta, Model, load_weights};
 use crate::text::tokens::Tokenizer;
 
@@ -61,7 +62,14 @@ pub(super) fn fresh_model(
         codebook: codebook.clone(),
     };
     let tokenizer = Tokenizer::from_json(&base.tokenizer, &base.place)?;
-    Ok(Model::assemble(meta, tokenizer, encoder, heads, device))
+    let storage = if recipe.compact { Storage::Compact } else { Storage::of(&base.weights) };
+    let mut model = Model::assemble(meta, tokenizer, encoder, heads, device).stored(storage);
+    if storage == Storage::Compact {
+        // What stays as it is, the word table above all, is rounded before the rest learns to live
+        // with it.
+        settle(&mut model)?;
+    }
+    Ok(model)
 }
 
 /// Swaps the encoder's parameters for variables, for a stage before the layers are trained,
@@ -81,14 +89,16 @@ pub(super) fn encoder_parameters(
     Ok(parameters)
 }
 
-/// Takes the variables out of the model again, with the values that they have.
+/// Takes the variables out of the model again, with the values that they have, rounded as the bundle
+/// keeps them.
 ///
 /// # Errors
 /// If a value cannot be copied.
 pub(super) fn settle(model: &mut Model) -> Result<()> {
-    for (_, tensor) in model.parameters_mut() {
-        // The bundle holds half precision; what is trained on top should see what it will hold.
-        *tensor = tensor.detach().to_dtype(DType::F16)?.to_dtype(DType::F32)?;
+    let storage = model.storage();
+    for (name, tensor) in model.parameters_mut() {
+        // What is trained on top should see what the bundle will hold.
+        *tensor = storage.rounded(&name, &tensor.detach())?;
     }
     Ok(())
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::similarity::tied_to;
 use super::teacher::{Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
+use crate::model::weights::Storage;
 use crate::model::{Bundle, Codebook, Model, load_weights};
 
 /// `old` with the layers of `new`, which was trained on the same encoder, left as it was. The
@@ -42,12 +43,8 @@ pub fn extend(old: &Bundle, new: &Bundle) -> Result<Bundle> {
             )));
         }
     }
-    let tensors = tensors
-        .into_iter()
-        .map(|(name, t)| Ok((name, t.to_dtype(DType::F16)?)))
-        .collect::<candle_core::Result<BTreeMap<_, _>>>()?;
-    let weights = safetensors::serialize(tensors, None)
-        .map_err(|e| Error::model("new bundle", format!("cannot write the weights: {e}")))?;
+    let tensors = tensors.into_iter().collect();
+    let weights = Storage::of(&old.weights).write(&tensors)?;
     meta.weights_sha256 = sha256_hex(&weights);
     // The encoder is the same, so the map of its vectors still holds.
     let vector_map = old

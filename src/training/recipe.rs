@@ -29,6 +29,15 @@ pub struct Recipe {
     /// its encoder and its layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<PathBuf>,
+    /// Only the lowest so many blocks of the base, for a smaller and quicker model: the lower blocks of
+    /// a fine-tuned encoder keep most of what it knows (Sajjad et al. 2023, "On the effect of dropping
+    /// layers of pre-trained transformer models").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<usize>,
+    /// Keep the weights in 8 bits and the word table in 4, at a quarter to a half of the size. A base
+    /// that is kept so stays so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compact: bool,
     /// The codebook's file, relative to the recipe.
     pub codebook: PathBuf,
     /// Longest input in tokens, special tokens included.
@@ -358,6 +367,8 @@ impl Recipe {
             licence: "not stated".into(),
             vectors_of: None,
             after: None,
+            blocks: None,
+            compact: false,
             codebook: path.to_owned(),
             max_length: defaults::max_length(),
             seed: 0,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::build::{encoder_parameters, fresh_model, make_parameters, settle};
 use super::contrast::{Drawn, contrast};
@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
 use crate::model::predict::Batching;
+use crate::model::weights::Storage;
 use crate::model::{Bundle, Codebook, Model, Unit};
 
 pub use super::finish::{Trained, recalibrate};
@@ -149,7 +150,8 @@ pub fn train(run: Run<'_>, observe: &mut dyn FnMut(Event)) -> Result<Trained> {
     let best = epochs.run(&mut model, &mut optimizer, observe)?;
     let best_epoch = best.as_ref().map_or(0, |best| best.epoch);
     if let Some(best) = best {
-        interpolate(&optimizer, &start, &best.values, o.interpolate)?;
+        let storage = model.storage();
+        interpolate(&optimizer, &start, &best.values, o.interpolate, storage)?;
     }
     let mut counts =
         vec![("best_epoch", best_epoch), ("n_train", train.len()), ("n_dev", dev.len())];
@@ -212,11 +214,17 @@ fn contrastive_stage(
 }
 
 /// Puts the parameters where `share` of the way from `start` to `end` is (Wortsman et al. 2022), in
-/// half precision, which is what the bundle holds and is calibrated on.
-fn interpolate(optimizer: &AdamW, start: &[Tensor], end: &[Tensor], share: f64) -> Result<()> {
+/// the precision that the bundle holds and is calibrated on.
+fn interpolate(
+    optimizer: &AdamW,
+    start: &[Tensor],
+    end: &[Tensor],
+    share: f64,
+    storage: Storage,
+) -> Result<()> {
     for ((parameter, start), end) in optimizer.parameters.iter().zip(start).zip(end) {
         let values = ((start * (1.0 - share))? + (end * share)?)?;
-        parameter.var.set(&values.to_dtype(DType::F16)?.to_dtype(DType::F32)?)?;
+        parameter.var.set(&storage.rounded(&parameter.name, &values)?)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use super::teacher::{Unlabelled, ask};
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256_hex;
+use crate::model::weights::Storage;
 use crate::model::{Bundle, Codebook, Layer, LayerKind, Model, load_weights};
 use crate::text::model_text;
 
@@ -35,12 +36,7 @@ pub fn zero_shot(base: &Bundle, codebook: &Codebook) -> Result<Bundle> {
         tensors.insert(format!("{prefix}.map.weight"), weight);
         tensors.insert(format!("{prefix}.map.bias"), bias);
     }
-    let tensors = tensors
-        .into_iter()
-        .map(|(name, t)| Ok((name, t.to_dtype(DType::F16)?)))
-        .collect::<candle_core::Result<BTreeMap<_, _>>>()?;
-    let weights = safetensors::serialize(tensors, None)
-        .map_err(|e| Error::model("new bundle", format!("cannot write the weights: {e}")))?;
+    let weights = Storage::of(&base.weights).write(&tensors)?;
     let mut meta = base.meta.clone();
     meta.name.clone_from(&codebook.name);
     meta.weights_sha256 = sha256_hex(&weights);

@@ -6,12 +6,14 @@ Run once for each new version of the default model, from the repository's root:
 """
 
 import json
+import pathlib
 import sys
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertModel
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benches/peers"))
+import bundle as peers
 
 SENTENCES = [
     "The bridge was closed on Monday.",
@@ -24,13 +26,8 @@ SENTENCES = [
 ]
 
 bundle, out = sys.argv[1:3]
-weights = {k: v.float() for k, v in load_file(f"{bundle}/model.safetensors").items()}
-config = BertConfig.from_pretrained(bundle)
-config._attn_implementation = "eager"
-model = BertModel(config, add_pooling_layer=False).eval()
-encoder = {k: v for k, v in weights.items() if not k.startswith("layers.")}
-missing, unexpected = model.load_state_dict(encoder, strict=False)
-assert not unexpected and all("position_ids" in m for m in missing), (missing, unexpected)
+weights = peers.weights(bundle)
+model = peers.encoder(bundle, "eager")
 tokenizer = Tokenizer.from_file(f"{bundle}/tokenizer.json")
 tokenizer.no_padding()
 tokenizer.no_truncation()

@@ -199,6 +199,28 @@ impl EncoderConfig {
         Ok(parsed)
     }
 
+    /// The same `config.json` for the lowest `depth` blocks alone.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the encoder has fewer blocks.
+    pub fn cut(json: &[u8], depth: usize, place: &str) -> Result<Vec<u8>> {
+        let whole = Self::parse(json, place)?;
+        if !(1..=whole.depth).contains(&depth) {
+            return Err(Error::model(
+                place,
+                format!("{depth} blocks are asked for of the {} that it has", whole.depth),
+            ));
+        }
+        let name = match whole.family {
+            Family::DistilBert => "n_layers",
+            _ => "num_hidden_layers",
+        };
+        let unreadable = |e: serde_json::Error| Error::model(place, format!("config.json: {e}"));
+        let mut config: Value = serde_json::from_slice(json).map_err(unreadable)?;
+        config[name] = depth.into();
+        serde_json::to_vec_pretty(&config).map_err(unreadable)
+    }
+
     /// Tokens in the longest input, special tokens included.
     pub fn longest(&self) -> usize {
         self.positions - self.first_position
@@ -233,6 +255,20 @@ mod tests {
         let other = longest("t5").unwrap_err();
         assert!(other.to_string().contains("\"t5\"") && other.hint().is_some());
         assert!(longest("distilbert").unwrap_err().to_string().contains("dim"));
+    }
+
+    #[test]
+    fn an_encoder_can_be_cut() {
+        let json = bert().to_string();
+        let cut = EncoderConfig::cut(json.as_bytes(), 1, "here").unwrap();
+        let whole = parse(bert()).unwrap();
+        assert_eq!(
+            EncoderConfig::parse(&cut, "here").unwrap(),
+            EncoderConfig { depth: 1, ..whole }
+        );
+        for depth in [0, 3] {
+            assert!(EncoderConfig::cut(json.as_bytes(), depth, "here").is_err());
+        }
     }
 
     #[test]
