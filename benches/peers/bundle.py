@@ -30,7 +30,8 @@ def encoder(bundle, attention):
 
     config = AutoConfig.from_pretrained(bundle)
     model = AutoModel.from_config(config, add_pooling_layer=False, attn_implementation=attention)
-    own = {k: v for k, v in weights(bundle).items() if not k.startswith("layers.")}
+    not_encoder = ("layers.", "pooler.", "embeddings.position_ids")
+    own = {k: v for k, v in weights(bundle).items() if not k.startswith(not_encoder)}
     missing, unexpected = model.eval().load_state_dict(own, strict=False)
     assert not unexpected and all("position_ids" in m for m in missing), (missing, unexpected)
     return model

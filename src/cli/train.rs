@@ -25,13 +25,14 @@ Examples:
   parallax train --codebook mine.toml --labelled rows.csv --out my-model
   parallax train --codebook mine.toml --labelled rows.csv --add-to default --out my-model
   parallax train --codebook mine.toml --labelled rows.csv --folds 5 --curve --out measured
-  parallax train models/recipes/default.toml --data ../data --base ./all-MiniLM-L6-v2 --out my-model
+  parallax train models/recipes/accurate.toml --data ../data --base ./all-mpnet-base-v2 --out accurate
 
 Without a recipe the settings follow from the data: with few sentences the encoder first learns to
 tell the labels apart from pairs; with --add-to it stays as it is, so that the layers that are
 there say what they said. A recipe is a TOML file that names the base encoder, the codebook, the
-labelled data and all settings; models/recipes/default.toml is the one that made the built-in
-model. What a row holds is told by `parallax evaluate --help`.")]
+labelled data and all settings; models/recipes/default.toml, which learns from the model that
+accurate.toml makes, is the one that made the built-in model. What a row holds is told by
+`parallax evaluate --help`.")]
 pub struct Args {
     /// The recipe
     #[arg(required_unless_present = "codebook")]

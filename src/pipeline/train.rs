@@ -109,7 +109,11 @@ pub fn train(
             None => Bundle::named(options.base.as_deref().unwrap_or(&recipe.base))?,
         };
         let (split, _) = read_split(recipe, codebook, beside, options, observe, &mut skipped)?;
-        let trained = trainer::recalibrate(recipe, codebook, bundle, &split.dev)?;
+        let mut trained = trainer::recalibrate(recipe, codebook, bundle, &split.dev)?;
+        if let Some(encoder) = vectors_of(recipe, options) {
+            let encoder = bare(open_encoder(encoder)?, recipe.max_length);
+            trainer::fit_vectors(&mut trained.bundle, &encoder, &split.train)?;
+        }
         return Ok((trained, skipped));
     }
     let base = base(recipe, beside, options, observe, &mut skipped)?;
@@ -117,9 +121,7 @@ pub fn train(
     let Split { train, dev } = &split;
     let avoid = held_out.iter().chain(train).chain(dev).map(|e| e.model_text.as_str()).collect();
     let lesson = ask_teacher(recipe, codebook, options, train, &avoid, observe, &mut skipped)?;
-    let vectors_of = options.vectors_of.as_ref().or(recipe.vectors_of.as_ref());
-    let vectors_of = vectors_of.filter(|_| recipe.optimizer.keep_vectors > 0.0);
-    let vectors_of = match (&old, vectors_of) {
+    let vectors_of = match (&old, vectors_of(recipe, options)) {
         // The model that is added to keeps its own vectors, as its map gives them.
         (Some(_), _) => options.add_to.as_deref().map(Bundle::named).transpose()?,
         (None, Some(encoder)) => Some(bare(open_encoder(encoder)?, recipe.max_length)),
@@ -330,6 +332,12 @@ fn finished(
     skipped.extend(more);
     trained.bundle.write(&part)?;
     Ok(Some(trained.bundle))
+}
+
+/// The encoder whose sentence vectors are kept, where it is not the base.
+fn vectors_of<'a>(recipe: &'a Recipe, options: &'a TrainOptions) -> Option<&'a String> {
+    let named = options.vectors_of.as_ref().or(recipe.vectors_of.as_ref());
+    named.filter(|_| recipe.optimizer.keep_vectors > 0.0)
 }
 
 fn open_encoder(base: &str) -> Result<EncoderFiles> {

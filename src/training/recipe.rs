@@ -73,7 +73,8 @@ pub struct Recipe {
 #[serde(deny_unknown_fields, default)]
 pub struct Optimizer {
     /// Passes over the data. With 0 nothing is trained: the base, a bundle with these layers, is
-    /// calibrated anew on the part kept apart.
+    /// calibrated anew on the part kept apart, and with `keep_vectors` and `vectors_of` the map of
+    /// its sentence vectors is fitted anew.
     pub epochs: usize,
     /// Sentences in a step.
     pub batch_size: usize,

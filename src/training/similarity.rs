@@ -18,8 +18,12 @@ use crate::model::hub::EncoderFiles;
 use crate::model::sentence::SentenceScores;
 use crate::model::{Bundle, Codebook, Meta, Model, Precision, PrecisionChoice};
 
-/// Weight of the ridge, in units of a dimension's variance.
-const RIDGE: f64 = 30.0;
+/// Weights of the ridge that are tried, in units of the variance of a row, the heaviest first.
+const RIDGES: [f64; 6] = [30.0, 10.0, 3.0, 1.0, 0.3, 0.1];
+/// One row in so many is kept apart to choose among them ...
+const APART: usize = 10;
+/// ... if that is at least so many; else the heaviest is taken.
+const FEWEST: usize = 20;
 
 /// The map that is trained along.
 pub(super) struct Map {
@@ -31,7 +35,8 @@ pub(super) struct Map {
 
 impl Map {
     /// The ridge regression from `x` to `y`, a row for each sentence: what a linear map can give
-    /// back at once.
+    /// back at once. The weight of the ridge is the one with the highest mean cosine on rows kept
+    /// apart.
     ///
     /// # Errors
     /// If there are no rows, or none that say anything.
@@ -43,37 +48,22 @@ impl Map {
         if x.is_empty() || x.len() != y.len() {
             return Err(alike());
         }
-        let matrix = |rows: &[Vec<f32>]| {
-            let width = rows.first().map_or(0, Vec::len);
-            DMatrix::from_row_iterator(
-                rows.len(),
-                width,
-                rows.iter().flatten().map(|v| f64::from(*v)),
-            )
-        };
-        let (x, y) = (matrix(x), matrix(y));
-        let (mean_x, mean_y) = (x.row_mean(), y.row_mean());
-        let centred = |m: &DMatrix<f64>, mean: &RowDVector<f64>| {
-            DMatrix::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] - mean[j])
-        };
-        let (cx, cy) = (centred(&x, &mean_x), centred(&y, &mean_y));
-        let mut moments = cx.tr_mul(&cx);
-        let variance = moments.trace() / (x.len().max(1)) as f64;
-        for i in 0..moments.nrows() {
-            moments[(i, i)] += RIDGE * variance;
+        let apart = |i: &usize| i % APART == APART - 1;
+        let (held_out, kept): (Vec<usize>, Vec<usize>) = (0..x.len()).partition(apart);
+        let mut ridge = RIDGES[0];
+        if held_out.len() >= FEWEST {
+            let regression = Regression::new(x, y, &kept);
+            let mut best = f64::NEG_INFINITY;
+            for candidate in RIDGES {
+                let Some(solved) = regression.solve(candidate) else { continue };
+                let cosine = solved.mean_cosine(x, y, &held_out);
+                if cosine > best {
+                    (best, ridge) = (cosine, candidate);
+                }
+            }
         }
-        let solved = moments.cholesky().map(|c| c.solve(&cx.tr_mul(&cy)));
-        let weight = solved.ok_or_else(alike)?;
-        let bias = mean_y - mean_x * &weight;
-        let (inputs, outputs) = weight.shape();
-        // nalgebra lies column by column: the transpose of (in, out) is what candle reads.
-        let weight: Vec<f32> = weight.iter().map(|v| *v as f32).collect();
-        let bias: Vec<f32> = bias.iter().map(|v| *v as f32).collect();
-        let device = &Device::Cpu;
-        Ok(Map {
-            weight: Var::from_tensor(&Tensor::from_vec(weight, (outputs, inputs), device)?)?,
-            bias: Var::from_tensor(&Tensor::from_vec(bias, outputs, device)?)?,
-        })
+        let everything: Vec<usize> = (0..x.len()).collect();
+        Regression::new(x, y, &everything).solve(ridge).ok_or_else(alike)?.into_map()
     }
 
     /// Its parameters, `NAME.weight` and `NAME.bias`, with the learning rate `rate`.
@@ -114,6 +104,73 @@ impl Map {
         let header = [("weights_sha256".to_owned(), weights_sha256.to_owned())].into();
         safetensors::serialize(tensors, Some(header))
             .map_err(|e| Error::model("new bundle", format!("cannot write the map: {e}")))
+    }
+}
+
+/// A regression's moments, from which it is solved for any ridge.
+struct Regression {
+    mean_x: RowDVector<f64>,
+    mean_y: RowDVector<f64>,
+    /// Of the centred rows: (width in, width in) and (width in, width out).
+    xx: DMatrix<f64>,
+    xy: DMatrix<f64>,
+    /// Variance of a row.
+    variance: f64,
+}
+
+/// Weight (in, out) and bias of a linear map.
+struct Solved(DMatrix<f64>, RowDVector<f64>);
+
+fn matrix(rows: &[Vec<f32>], of: &[usize]) -> DMatrix<f64> {
+    let width = rows.first().map_or(0, Vec::len);
+    let values = of.iter().flat_map(|&i| &rows[i]).map(|v| f64::from(*v));
+    DMatrix::from_row_iterator(of.len(), width, values)
+}
+
+impl Regression {
+    fn new(x: &[Vec<f32>], y: &[Vec<f32>], rows: &[usize]) -> Self {
+        let (mut x, mut y) = (matrix(x, rows), matrix(y, rows));
+        let (mean_x, mean_y) = (x.row_mean(), y.row_mean());
+        for (matrix, mean) in [(&mut x, &mean_x), (&mut y, &mean_y)] {
+            matrix.row_iter_mut().for_each(|mut row| row -= mean);
+        }
+        let (xx, xy) = (x.tr_mul(&x), x.tr_mul(&y));
+        let variance = xx.trace() / rows.len().max(1) as f64;
+        Self { mean_x, mean_y, xx, xy, variance }
+    }
+
+    /// `None` if the rows say nothing.
+    fn solve(&self, ridge: f64) -> Option<Solved> {
+        let mut moments = self.xx.clone();
+        for i in 0..moments.nrows() {
+            moments[(i, i)] += ridge * self.variance;
+        }
+        let weight = moments.cholesky()?.solve(&self.xy);
+        let bias = &self.mean_y - &self.mean_x * &weight;
+        Some(Solved(weight, bias))
+    }
+}
+
+impl Solved {
+    /// Mean cosine of the mapped rows of `x` and those of `y`.
+    fn mean_cosine(&self, x: &[Vec<f32>], y: &[Vec<f32>], rows: &[usize]) -> f64 {
+        let (mut mapped, wanted) = (matrix(x, rows) * &self.0, matrix(y, rows));
+        mapped.row_iter_mut().for_each(|mut row| row += &self.1);
+        let rows_of = mapped.row_iter().zip(wanted.row_iter());
+        let cosines = rows_of.map(|(a, b)| a.dot(&b) / (a.norm() * b.norm()).max(1e-12));
+        cosines.sum::<f64>() / rows.len() as f64
+    }
+
+    fn into_map(self) -> Result<Map> {
+        let (inputs, outputs) = self.0.shape();
+        // nalgebra lies column by column: the transpose of (in, out) is what candle reads.
+        let weight: Vec<f32> = self.0.iter().map(|v| *v as f32).collect();
+        let bias: Vec<f32> = self.1.iter().map(|v| *v as f32).collect();
+        let device = &Device::Cpu;
+        Ok(Map {
+            weight: Var::from_tensor(&Tensor::from_vec(weight, (outputs, inputs), device)?)?,
+            bias: Var::from_tensor(&Tensor::from_vec(bias, outputs, device)?)?,
+        })
     }
 }
 
@@ -188,7 +245,7 @@ mod tests {
         let map = Map::fit(&x, &y).unwrap();
         let weight = map.weight.to_vec2::<f32>().unwrap();
         let bias = map.bias.to_vec1::<f32>().unwrap();
-        // The ridge of thirty against four hundred rows shrinks a little.
+        // A ridge shrinks a little.
         let expected = [[0.0, 2.0], [1.0, -1.0], [0.0, 0.0]];
         for (row, expected) in weight.iter().zip(expected) {
             row.iter().zip(expected).for_each(|(w, e)| assert!((w - e).abs() < 0.2, "{weight:?}"));

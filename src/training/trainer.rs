@@ -23,7 +23,7 @@ use crate::model::bundle::sha256_hex;
 use crate::model::hub::EncoderFiles;
 use crate::model::predict::Batching;
 use crate::model::weights::Storage;
-use crate::model::{Bundle, Codebook, Model, Unit};
+use crate::model::{Bundle, Codebook, Model, Precision, PrecisionChoice, Unit};
 
 pub use super::finish::{Trained, recalibrate};
 
@@ -260,7 +260,7 @@ struct Similarity {
 }
 
 /// Sentences that the map is fitted to, before the training and after it.
-const FITTED_TO: usize = 6000;
+const FITTED_TO: usize = 12_000;
 
 impl Similarity {
     /// What the recipe asks for, if it does.
@@ -298,6 +298,24 @@ impl Similarity {
     fn fit(&self, model: &Model) -> Result<Map> {
         fit(model, &self.sample, &self.wanted)
     }
+}
+
+/// Fits the map of a finished model's sentence vectors anew, to those that `vectors_of` gives the
+/// sentences of the training part.
+///
+/// # Errors
+/// If a model is unusable or fails, or there are no sentences.
+pub fn fit_vectors(bundle: &mut Bundle, vectors_of: &Bundle, train: &[Example]) -> Result<()> {
+    let apart = train.len().div_ceil(FITTED_TO).max(1);
+    let sentences: Vec<_> = train.iter().step_by(apart).map(Unlabelled::of).collect();
+    let wanted = vectors(vectors_of, &sentences)?;
+    bundle.vector_map = None;
+    let exactly = PrecisionChoice::Exactly(Precision::F32);
+    let model = Model::load_for_scoring(bundle, &[Device::Cpu], exactly)?;
+    let sample: Vec<_> = sentences.into_iter().enumerate().collect();
+    let map = fit(&model, &sample, &wanted)?;
+    bundle.vector_map = Some(map.to_safetensors(&bundle.meta.weights_sha256)?.into());
+    Ok(())
 }
 
 /// The map from the vectors of `model` to those that are `wanted` of the sentences numbered so.

@@ -12,9 +12,9 @@ use super::words::{Kind, Word};
 /// word that it does not know.
 pub type WordVectors<'a> = dyn Fn(&str) -> Option<Vec<f32>> + 'a;
 
-/// Cosine (of centred vectors) from which on two words count as near. Below it lie most
-/// pairs of unrelated words.
-const NEAR: f32 = 0.30;
+/// Cosine (of centred vectors) from which on two words count as near: 17 in 10,000 pairs of words
+/// of newswcl50 are. Below it lie most pairs of unrelated words.
+const NEAR: f32 = 0.25;
 /// What two numbers have in common for being numbers: outlets that differ on a figure
 /// still report the same thing.
 const NUMBERS: f32 = 0.6;
