@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use parallax::corpus::ReadOptions;
 use parallax::model::predict::Batching;
-use parallax::model::{Bundle, Model};
+use parallax::model::{Bundle, Model, PrecisionChoice};
 use parallax::pipeline::score::{ScoreOptions, score_corpus};
 use parallax::pipeline::{align_folder, measure_folder, read_alignments};
 use parallax::profile::alignment::{Clause, Group, SentenceKey, Settings};
@@ -83,7 +83,8 @@ fn shared(name: &str) -> Option<PathBuf> {
 
 fn model() -> Model {
     let bundle = Bundle::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default"));
-    Model::load(&bundle.unwrap(), &candle_core::Device::Cpu).unwrap()
+    let (devices, precision) = ([candle_core::Device::Cpu], PrecisionChoice::Auto);
+    Model::load_for_scoring(&bundle.unwrap(), &devices, precision).unwrap()
 }
 
 fn scored(input: PathBuf, model: &Model) -> tempfile::TempDir {

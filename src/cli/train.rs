@@ -166,10 +166,13 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     discard(&args.out)?;
     super::evaluate::print(&mut std::io::stdout().lock(), "dev part", &trained.dev)?;
     eprintln!("wrote the model to {}", args.out.display());
-    // A model that is done is not lost over a picture of how it was made.
-    match draw_training(&args.out, &trained.bundle.meta.name) {
-        Ok(drawn) => eprintln!("how it learnt: {}", drawn.display()),
-        Err(e) => eprintln!("warning: the training could not be drawn: {e}"),
+    // A model that is done is not lost over a picture of how it was made; one that was only
+    // calibrated has none.
+    if recipe.optimizer.epochs > 0 {
+        match draw_training(&args.out, &trained.bundle.meta.name) {
+            Ok(drawn) => eprintln!("how it learnt: {}", drawn.display()),
+            Err(e) => eprintln!("warning: the training could not be drawn: {e}"),
+        }
     }
     if let (Some(old), false) = (&args.add_to, args.fine_tune) {
         eprintln!("the encoder is that of {old}, so its layers say what they said");

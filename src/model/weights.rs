@@ -184,6 +184,10 @@ impl Bits {
             if error < best.0 {
                 best = (error, step);
             }
+            // What was rounded before, as a table that is not trained, lies on these steps already.
+            if error == 0.0 {
+                break;
+            }
         }
         best.1
     }

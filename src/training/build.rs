@@ -64,7 +64,7 @@ pub(super) fn fresh_model(
     let tokenizer = Tokenizer::from_json(&base.tokenizer, &base.place)?;
     let storage = if recipe.compact { Storage::Compact } else { Storage::of(&base.weights) };
     let mut model = Model::assemble(meta, tokenizer, encoder, heads, device).stored(storage);
-    if storage == Storage::Compact {
+    if Storage::of(&base.weights) != storage {
         // What stays as it is, the word table above all, is rounded before the rest learns to live
         // with it.
         settle(&mut model)?;
