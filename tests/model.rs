@@ -13,9 +13,12 @@ fn model() -> Model {
 }
 
 /// The same, laid out for scoring.
-fn for_scoring(precision: Precision) -> Model {
-    let exactly = PrecisionChoice::Exactly(precision);
-    Model::load_for_scoring(&Bundle::embedded().unwrap(), &[Device::Cpu], exactly).unwrap()
+fn for_scoring(precision: PrecisionChoice) -> Model {
+    Model::load_for_scoring(&Bundle::embedded().unwrap(), &[Device::Cpu], precision).unwrap()
+}
+
+fn exactly(precision: Precision) -> PrecisionChoice {
+    PrecisionChoice::Exactly(precision)
 }
 
 fn lines(path: &str) -> Vec<Value> {
@@ -35,7 +38,7 @@ fn equals_pytorch_on_the_same_weights() {
 
 #[test]
 fn laid_out_for_scoring_it_equals_pytorch_too() {
-    equals_pytorch(&for_scoring(Precision::F32));
+    equals_pytorch(&for_scoring(exactly(Precision::F32)));
 }
 
 fn equals_pytorch(model: &Model) {
@@ -96,8 +99,9 @@ fn equals_candle_transformers() {
 
 #[test]
 fn a_result_does_not_depend_on_its_batch() {
-    let models = [model(), for_scoring(Precision::F32), for_scoring(Precision::Int8)];
-    models.iter().for_each(does_not_depend_on_its_batch);
+    let others = [Precision::F32, Precision::Int8].map(|p| for_scoring(exactly(p)));
+    let models = std::iter::once(model()).chain(others);
+    models.for_each(|model| does_not_depend_on_its_batch(&model));
 }
 
 fn does_not_depend_on_its_batch(model: &Model) {
@@ -136,7 +140,7 @@ fn engagement(model: &Model, texts: &[&str]) -> Vec<String> {
 /// the repository reaches; the table that this prints is in its card.
 #[test]
 fn behaviour_by_capability() {
-    let model = model();
+    let model = for_scoring(PrecisionChoice::Auto);
     let cases = lines("tests/behaviour/cases.jsonl");
     assert!(cases.len() >= 300);
     let texts: Vec<&str> = cases.iter().map(|c| c["text"].as_str().unwrap()).collect();
@@ -165,7 +169,7 @@ fn behaviour_by_capability() {
 
 #[test]
 fn typography_changes_no_label() {
-    let model = model();
+    let model = for_scoring(PrecisionChoice::Auto);
     let texts = [
         r#"The minister rejected the "so-called" blockade's cause."#,
         "The minister\u{a0}rejected the “so\u{ad}-called” blockade’s\u{200b} cause.",

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use half::f16;
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 
@@ -217,25 +218,24 @@ pub fn load_weights(data: &[u8], device: &Device, place: &str) -> Result<HashMap
         Error::model(place, format!("model.safetensors is unusable: {e}"))
     };
     let tensors = SafeTensors::deserialize(data).map_err(|e| wrong(&e))?;
-    let mut read = HashMap::new();
-    for (name, view) in tensors.iter() {
+    let all: Vec<_> = tensors.iter().filter(|(name, _)| !is_step(name, &tensors)).collect();
+    let read = |(name, view): &(&str, TensorView)| {
         let integers = name.strip_suffix(".q8").or_else(|| name.strip_suffix(".q4"));
         let steps = |name: &str| tensors.tensor(&format!("{name}.step")).ok();
         let (name, tensor) = match integers.and_then(|name| Some((name, steps(name)?))) {
             Some((name, steps)) => {
-                let tensor = restored(&view, &steps)
+                let tensor = restored(view, &steps)
                     .ok_or_else(|| wrong(&format!("{name} and its steps do not fit")))?;
-                (name, tensor.and_then(|t| t.to_device(device)))
+                (name, tensor)
             }
-            None if is_step(name, &tensors) => continue,
-            None => (
-                name,
-                view.load(&Device::Cpu).and_then(|t| t.to_dtype(DType::F32)?.to_device(device)),
-            ),
+            None => (*name, view.load(&Device::Cpu)),
         };
-        read.insert(name.to_owned(), tensor.map_err(|e| wrong(&e))?);
-    }
-    Ok(read)
+        let tensor = tensor.and_then(|t| t.to_dtype(DType::F32));
+        Ok((name.to_owned(), tensor.map_err(|e| wrong(&e))?))
+    };
+    let read: Vec<(String, Tensor)> = all.par_iter().map(read).collect::<Result<_>>()?;
+    let on_device = |(name, t): (String, Tensor)| Ok((name, t.to_device(device)?));
+    read.into_iter().map(on_device).collect::<candle_core::Result<_>>().map_err(|e| wrong(&e))
 }
 
 /// Whether a tensor is the steps of another.
@@ -257,20 +257,32 @@ fn restored(integers: &TensorView, steps: &TensorView) -> Option<candle_core::Re
     let columns = bytes.checked_mul(in_a_byte)?;
     if rows != rows_of_steps
         || steps.dtype() != Dtype::F16
+        || columns == 0
         || groups == 0
         || !columns.is_multiple_of(groups)
         || !bytes.is_multiple_of(groups)
     {
         return None;
     }
-    let mut values = Vec::with_capacity(rows * columns);
-    let steps = steps.data().chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32());
-    for (group, step) in integers.data().chunks_exact((bytes / groups).max(1)).zip(steps) {
-        match in_a_byte {
-            1 => values.extend(group.iter().map(|b| f32::from(*b as i8) * step)),
-            _ => values.extend(group.iter().flat_map(|b| unpack(*b)).map(|q| f32::from(q) * step)),
+    let group = columns / groups;
+    let mut values = vec![0f32; rows * columns];
+    let rows_of = integers.data().par_chunks(bytes).zip(steps.data().par_chunks(2 * groups));
+    values.par_chunks_mut(columns).zip(rows_of).for_each(|(row, (integers, steps))| {
+        let steps = steps.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32());
+        let parts = row.chunks_exact_mut(group).zip(integers.chunks_exact(bytes / groups));
+        for ((values, integers), step) in parts.zip(steps) {
+            if in_a_byte == 1 {
+                let integers = integers.iter().map(|b| *b as i8);
+                values.iter_mut().zip(integers).for_each(|(x, q)| *x = f32::from(q) * step);
+                continue;
+            }
+            for (pair, byte) in values.chunks_exact_mut(2).zip(integers) {
+                let [first, second] = unpack(*byte);
+                pair[0] = f32::from(first) * step;
+                pair[1] = f32::from(second) * step;
+            }
         }
-    }
+    });
     Some(Tensor::from_vec(values, (rows, columns), &Device::Cpu))
 }
 
