@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# parallax against its peers on the same weights and sentences, in one run: each engine in turn,
-# several rounds, medians and ratios as a table.
+# parallax against its peers on the same weights (candle: on BERT of the same sizes) and the same
+# sentences, in one run: each engine in turn, several rounds, medians and ratios as a table.
 #
 #     benches/compare.sh [SENTENCES.jsonl] [ROUNDS] [THREADS]
 #

@@ -2,9 +2,8 @@
 //!
 //! The vectors of a sentence encoder tell paraphrases from other sentences; fine-tuning it
 //! for labels blurs that. Most of it is still there: a linear map, fitted by ridge
-//! regression on unlabelled sentences so that the fine-tuned encoder's mean vectors give
-//! back the base encoder's, restores it (training fits one where a recipe has
-//! `keep_vectors`). A bundle without the file `vectors.safetensors` has no map, and its
+//! regression so that the fine-tuned encoder's mean vectors give back the base encoder's, or those
+//! of another sentence encoder, restores it (training fits one where a recipe has `keep_vectors`). A bundle without the file `vectors.safetensors` has no map, and its
 //! vectors stay as they are.
 
 use std::collections::HashMap;

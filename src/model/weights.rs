@@ -19,9 +19,9 @@ use crate::error::{Error, Result};
 
 /// Numbers of the word table that share a step.
 const GROUP: usize = 32;
-/// Largest integer of 8 bits that is used: that of the encoder laid out in 8 bits
-/// ([`Weights::Int8`](super::encoder::inference::Weights)), which so multiplies by the very numbers
-/// that the file holds.
+/// Largest integer of 8 bits that is used: the largest of the encoder laid out in 8 bits
+/// ([`Weights::Int8`](super::encoder::inference::Weights)) too, which rounds what is read here once
+/// more, with a step for every few hundred inputs of a row.
 const MOST_8: f32 = 63.0;
 /// Largest integer of 4 bits that is used, so that a step serves both signs alike.
 const MOST_4: f32 = 7.0;

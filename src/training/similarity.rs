@@ -1,4 +1,5 @@
-//! Keeping the sentence vectors of the base encoder while its labels are learnt.
+//! Keeping the sentence vectors of the base encoder, or learning those of another, while labels are
+//! learnt.
 //!
 //! Fine-tuning for labels blurs which sentences say the same. So a linear map is trained along,
 //! from the encoder's mean vectors to those that the base encoder gives the same sentences;
